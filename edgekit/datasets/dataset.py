@@ -1,0 +1,59 @@
+"""What every data set looks like, so that training, calibration and evaluation need to know only one shape."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs with their labels, row by row.
+
+    Attributes:
+        inputs: uint8 (N, H, W, C) for images, RGB, 0 to 255, as a camera gives them; float32 (N, ...) for the rest.
+            A network takes images as ``edgekit.models.preprocess(images)``: float32, x / 127.5 - 1, so from -1 to 1.
+        labels: integer (N,), an index into `class_names`.
+        class_names: the names of the classes; for two classes the second is the one that a sigmoid output near 1 means.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
+        if inputs.dtype == np.uint8 and inputs.ndim != 4:
+            raise ValueError(f"images must be uint8 of shape (N, H, W, C), got shape {inputs.shape}")
+        if inputs.dtype != np.uint8 and not np.issubdtype(inputs.dtype, np.floating):
+            raise ValueError(f"inputs must be uint8 images or floats, got {inputs.dtype}")
+        if labels.shape != inputs.shape[:1]:
+            raise ValueError(f"{len(inputs)} inputs need labels of shape ({len(inputs)},), got {labels.shape}")
+        if labels.size and not (labels.min() >= 0 and labels.max() < len(self.class_names)):
+            raise ValueError(
+                f"labels must be 0 to {len(self.class_names) - 1} for the classes {', '.join(self.class_names)}, "
+                f"got {labels.min()} to {labels.max()}"
+            )
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+
+    @property
+    def images(self):
+        """The inputs, where they are images: uint8 (N, H, W, C)."""
+        if self.inputs.dtype != np.uint8:
+            raise AttributeError("this data set holds numbers, not images: use .inputs")
+        return self.inputs
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def __getitem__(self, rows):
+        """The chosen rows (a slice, a mask or indices) as a `Dataset` of their own."""
+        if isinstance(rows, (int, np.integer)):
+            raise TypeError(f"dataset[{rows}] would be one row: use dataset[{rows}:{rows + 1}], or .inputs and .labels")
+        return Dataset(self.inputs[rows], self.labels[rows], self.class_names)
+
+    def __repr__(self):
+        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        classes = ", ".join(f"{count} {name}" for count, name in zip(counts, self.class_names, strict=True))
+        return f"Dataset({len(self)} inputs {self.inputs.shape[1:]} {self.inputs.dtype}: {classes})"

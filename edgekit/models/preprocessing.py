@@ -1,0 +1,27 @@
+"""How an image becomes a network's input: written once, so that training, calibration and the board agree."""
+
+import numpy as np
+
+
+def preprocess(images):
+    """uint8 images, 0 to 255, as float32 from -1 to 1: x / 127.5 - 1.
+
+    Args:
+        images: uint8, any shape; channels RGB, last.
+
+    Returns:
+        float32, the same shape.
+
+    Raises:
+        TypeError: the images are not uint8 (they may have been preprocessed already).
+
+    Example:
+        >>> preprocess(np.array([0, 255], np.uint8))
+        array([-1.,  1.], dtype=float32)
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise TypeError(
+            f"preprocess takes uint8 images, 0 to 255; these are {images.dtype}. Were they preprocessed already?"
+        )
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
