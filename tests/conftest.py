@@ -1,0 +1,37 @@
+"""What every test may lean on: the repository's root, and tools that must be there in CI."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def require(tool, remedy=""):
+    """Return the path of a program that a test needs, or skip the test.
+
+    On a developer's machine a missing tool skips the test; with ``CI=true`` it fails, so that no check
+    disappears unnoticed.
+
+    Parameters
+    ----------
+    tool : str
+        The program's name, looked up in PATH.
+    remedy : str
+        How to get it; added to the message.
+    """
+    path = shutil.which(tool)
+    if path is None:
+        message = f"{tool} is not installed" + (f": {remedy}" if remedy else "; tests/run.sh installs it where it can")
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The repository's folder."""
+    return ROOT
