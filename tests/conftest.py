@@ -15,12 +15,9 @@ def require(tool, remedy=""):
     On a developer's machine a missing tool skips the test; with ``CI=true`` it fails, so that no check
     disappears unnoticed.
 
-    Parameters
-    ----------
-    tool : str
-        The program's name, looked up in PATH.
-    remedy : str
-        How to get it; added to the message.
+    Args:
+        tool: the program's name, looked up in PATH.
+        remedy: how to get it; added to the message.
     """
     path = shutil.which(tool)
     if path is None:
