@@ -1,0 +1,64 @@
+"""The instructor's command line: ``python -m grader COMMAND``; see docs/authoring.md and docs/instructors.md."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.course import Course
+from grader.lesson_source import LessonError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m grader", description=__doc__)
+    parser.add_argument("--course", type=Path, default=Path(__file__).parent, help="the nbgrader course (this folder)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command, help_text, names in (
+        ("build", "write the instructor's notebook, source/NAME/NAME.ipynb", "+"),
+        ("release", "write what students get, notebooks/NAME/", "+"),
+        ("check", "say whether notebooks/ is what the lessons release", "*"),
+    ):
+        commands.add_parser(command, help=help_text).add_argument("name", nargs=names)
+    options = parser.parse_args(arguments)
+    course = Course.at(options.course)
+    try:
+        return _COMMANDS[options.command](course, options)
+    except LessonError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _build(course: Course, options) -> int:
+    from grader import releasing
+
+    for name in options.name:
+        print(releasing.build(course, name))
+    return 0
+
+
+def _release(course: Course, options) -> int:
+    from grader import releasing
+
+    for name in options.name:
+        print(releasing.release(course, name))
+    return 0
+
+
+def _check(course: Course, options) -> int:
+    from grader import releasing
+
+    names = options.name or course.names
+    problems = [problem for name in names for problem in releasing.differences(course, name)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print("run: python -m grader release " + " ".join(sorted({p.split("/")[0] for p in problems})), file=sys.stderr)
+        return 1
+    print(f"notebooks/ is what the lessons release: {', '.join(names) or 'no lessons yet'}")
+    return 0
+
+
+_COMMANDS = {"build": _build, "release": _release, "check": _check}
+
+if __name__ == "__main__":
+    sys.exit(main())
