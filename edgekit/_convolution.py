@@ -1,0 +1,102 @@
+"""Sliding windows in NumPy, shared by the float and the integer network.
+
+Everything here works on floating point arrays of shape (N, height, width, channels). Integer inference calls it with
+whole numbers: sums of whole numbers are exact in float32 below 2**24 and in float64 below 2**53, whatever their order.
+"""
+
+import numpy as np
+
+
+def output_size(size, window, stride, padding):
+    """(height, width) of the output of a window moved over an input of this (height, width)."""
+    if padding == "same":
+        return tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
+    return tuple((n - k) // s + 1 for n, k, s in zip(size, window, stride, strict=True))
+
+
+def same_padding(size, window, stride):
+    """((top, bottom), (left, right)) of TensorFlow's SAME padding: as even as it can be, the odd cell at the end."""
+    pads = []
+    for n, k, s in zip(size, window, stride, strict=True):
+        total = max((-(-n // s) - 1) * s + k - n, 0)
+        pads.append((total // 2, total - total // 2))
+    return tuple(pads)
+
+
+def pad_for(x, window, stride, padding, value):
+    """x with the border that this padding asks for, filled with value."""
+    if padding != "same":
+        return x
+    (top, bottom), (left, right) = same_padding(x.shape[1:3], window, stride)
+    if not (top or bottom or left or right):
+        return x
+    n, height, width, channels = x.shape
+    padded = np.full((n, top + height + bottom, left + width + right, channels), value, x.dtype)
+    padded[:, top : top + height, left : left + width] = x
+    return padded
+
+
+def taps(x, window, stride):
+    """For each cell of the window in turn, the inputs under it at every output position: (N, height, width, channels)."""
+    height, width = output_size(x.shape[1:3], window, stride, "valid")
+    for row in range(window[0]):
+        for column in range(window[1]):
+            yield (
+                x[
+                    :,
+                    row : row + (height - 1) * stride[0] + 1 : stride[0],
+                    column : column + (width - 1) * stride[1] + 1 : stride[1],
+                ]
+            )
+
+
+def conv2d(x, weights, stride):
+    """Convolution without padding as one matrix product; weights (out, height, width, in)."""
+    out, *window, channels = weights.shape
+    if window == [1, 1]:
+        columns = x[:, :: stride[0], :: stride[1]]
+    else:
+        columns = np.concatenate(list(taps(x, window, stride)), axis=-1)
+    n, height, width, depth = columns.shape
+    return (columns.reshape(-1, depth) @ weights.reshape(out, -1).T.astype(x.dtype)).reshape(n, height, width, out)
+
+
+def depthwise_conv2d(x, weights, stride):
+    """Each input channel with its own filters, without padding; weights (1, height, width, in * multiplier)."""
+    _, *window, out = weights.shape
+    if out != x.shape[-1]:
+        x = np.repeat(x, out // x.shape[-1], axis=-1)
+    filters = weights.reshape(-1, out).astype(x.dtype)
+    total = product = None
+    for tap, row in zip(taps(x, window, stride), filters, strict=True):
+        if total is None:
+            total = tap * row
+            product = np.empty_like(total)
+        else:
+            np.multiply(tap, row, out=product)
+            total += product
+    return total
+
+
+def max_pool2d(x, pool, stride):
+    """The largest value of each window."""
+    first, *others = taps(x, pool, stride)
+    result = first.copy()
+    for tap in others:
+        np.maximum(result, tap, out=result)
+    return result
+
+
+def sum_pool2d(x, pool, stride):
+    """The sum of each window."""
+    first, *others = taps(x, pool, stride)
+    result = first.copy()
+    for tap in others:
+        result += tap
+    return result
+
+
+def valid_cells(size, pool, stride, padding):
+    """How many cells of each window lie inside the image: float32 (height, width)."""
+    inside = np.ones((1, *size, 1), np.float32)
+    return sum_pool2d(pad_for(inside, pool, stride, padding, 0.0), pool, stride)[0, :, :, 0]

@@ -1,0 +1,122 @@
+"""Calibration: watch what values flow through a network, to choose the ranges that int8 has to cover.
+
+Weights are known; activations are seen only when data flows. A few hundred images are enough.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.network import check_input
+
+OBSERVERS = ("minmax", "percentile", "mse")
+BINS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """The range of every tensor.
+
+    Attributes:
+        limits: dict from tensor name to (low, high), real values; what int8 is to cover.
+        histograms: dict from tensor name to (counts, edges), as `numpy.histogram` gives them; empty unless they were
+            asked for or the observer needed them.
+        observer: how the limits were chosen.
+    """
+
+    limits: dict
+    histograms: dict
+    observer: str
+
+    def __getitem__(self, tensor):
+        if tensor not in self.limits:
+            raise KeyError(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
+        return self.limits[tensor]
+
+
+def calibrate(network, images, observer="minmax", percentile=99.99, histograms=False, progress=False):
+    """Run the float network over images and note the range of every tensor.
+
+    Args:
+        network: a `Network`.
+        images: float array (N, *input shape), real values as the network takes them; N of 100 to 200 is usual.
+        observer: "minmax" covers every value seen; "percentile" cuts the tails off; "mse" takes the range whose int8
+            steps and cut tails together lose least (mean squared error), searched over the histogram.
+        percentile: for that observer, the share of values kept on each side, in percent.
+        histograms: also keep a histogram of each tensor.
+        progress: show a progress bar.
+
+    Returns:
+        `Ranges`.
+
+    Raises:
+        ValueError: no images, images of another shape or type, values that are not numbers, an unknown observer.
+    """
+    if observer not in OBSERVERS:
+        raise ValueError(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
+    if not 50 < percentile <= 100:
+        raise ValueError(f"percentile is above 50 and at most 100, got {percentile}")
+    images = check_input(network, images)
+    if not len(images):
+        raise ValueError("calibration needs images, got an empty array")
+    if not np.isfinite(images).all():
+        raise ValueError("calibration images hold NaN or infinity")
+    low, high = {}, {}
+    for tensors in _walk(network, images, progress):
+        for name, values in tensors.items():
+            low[name] = min(low.get(name, np.inf), float(values.min()))
+            high[name] = max(high.get(name, -np.inf), float(values.max()))
+    for name in low:
+        if not np.isfinite([low[name], high[name]]).all():
+            raise ValueError(f"tensor {name!r} overflows float32 on these images: the network's weights are broken")
+    limits = {name: (low[name], high[name]) for name in low}
+    counts = {}
+    if histograms or observer != "minmax":
+        edges = {name: np.linspace(*_widened(*limits[name]), BINS + 1) for name in limits}
+        for tensors in _walk(network, images, progress):
+            for name, values in tensors.items():
+                first, last = edges[name][[0, -1]]
+                counts[name] = counts.get(name, 0) + np.histogram(values, BINS, (first, last))[0]
+        counts = {name: (counts[name], edges[name]) for name in counts}
+    if observer == "percentile":
+        limits = {name: _percentile(*counts[name], percentile) for name in limits}
+    elif observer == "mse":
+        limits = {name: _least_squares(*counts[name]) for name in limits}
+    return Ranges(limits, counts, observer)
+
+
+def _walk(network, images, progress):
+    if not progress:
+        return network.walk(images)
+    from tqdm.auto import tqdm
+
+    return tqdm(network.walk(images), total=-(-len(images) // 8), desc="calibrating", unit="batch")
+
+
+def _widened(low, high):
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _percentile(counts, edges, percentile):
+    """The limits that keep this share of the values on each side, to the width of a bin."""
+    share = np.cumsum(counts) / counts.sum()
+    tail = 1 - percentile / 100
+    first = int(np.searchsorted(share, tail, side="right"))
+    last = int(np.searchsorted(share, 1 - tail, side="left"))
+    return float(edges[first]), float(edges[min(last + 1, len(edges) - 1)])
+
+
+def _least_squares(counts, edges, steps=255, candidates=100):
+    """The limits, shrunk from the whole range by one factor, whose rounding and cut tails lose least."""
+    centers = (edges[:-1] + edges[1:]) / 2
+    low, high = min(edges[0], 0.0), max(edges[-1], 0.0)
+    best = (np.inf, low, high)
+    for factor in np.linspace(1, 0.1, candidates):
+        first, last = low * factor, high * factor
+        step = (last - first) / steps
+        cut = np.clip(centers, first, last)
+        # Within a bin much narrower than a step the rounding error is spread evenly: its mean square is step^2 / 12.
+        inside = (centers >= first) & (centers <= last)
+        error = float(counts @ ((centers - cut) ** 2 + inside * step**2 / 12))
+        best = min(best, (error, first, last))
+    return best[1], best[2]
