@@ -37,7 +37,7 @@ def pad_for(x, window, stride, padding, value):
 
 
 def taps(x, window, stride):
-    """For each cell of the window in turn, the inputs under it at every output position: (N, height, width, channels)."""
+    """For each cell of the window in turn, the inputs under it at every output position."""
     height, width = output_size(x.shape[1:3], window, stride, "valid")
     for row in range(window[0]):
         for column in range(window[1]):
@@ -52,7 +52,7 @@ def taps(x, window, stride):
 
 def conv2d(x, weights, stride):
     """Convolution without padding as one matrix product; weights (out, height, width, in)."""
-    out, *window, channels = weights.shape
+    out, *window, _ = weights.shape
     if window == [1, 1]:
         columns = x[:, :: stride[0], :: stride[1]]
     else:

@@ -1,4 +1,4 @@
-"""Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with, bit by bit.
+"""Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with.
 
 Only integer arithmetic in meaning. Sums of products are done by floating point matrix products all the same, because
 they are many times faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole

@@ -164,8 +164,8 @@ def from_keras(model):
         A `Network` whose `run` agrees with ``model.predict`` to float32 rounding.
 
     Raises:
-        ValueError: the model is not built, has several inputs or outputs, holds weights that are not numbers, or a layer
-            that is not supported; the message names the layer and lists what is supported.
+        ValueError: the model is not built, has several inputs or outputs, holds weights that are not numbers, or a
+            layer that is not supported; the message names the layer and lists what is supported.
     """
     from edgekit._keras import read
 
