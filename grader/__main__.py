@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
         ("check", "say whether notebooks/ is what the lessons release", "*"),
     ):
         commands.add_parser(command, help=help_text).add_argument("name", nargs=names)
+    demo = commands.add_parser("demo", help="grade the solution, half of it and the empty notebook; print the marks")
+    demo.add_argument("name")
+    demo.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
     options = parser.parse_args(arguments)
     course = Course.at(options.course)
     try:
@@ -58,7 +61,20 @@ def _check(course: Course, options) -> int:
     return 0
 
 
-_COMMANDS = {"build": _build, "release": _release, "check": _check}
+def _demo(course: Course, options) -> int:
+    from grader import demo
+
+    marked = demo.run(course, options.name, options.unsafe)
+    print(demo.table(marked))
+    if options.unsafe:
+        print("Graded without the sandbox (--unsafe).")
+    problems = demo.problems(marked)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -47,9 +47,12 @@ class Course:
 
 def configure(config, root: Path | str) -> None:
     """Fill nbgrader's ``config`` for the course at ``root``; make source notebooks that are missing or old."""
+    from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
+    from nbgrader import preprocessors as steps
     from nbgrader.converters import GenerateAssignment
 
-    from grader import releasing
+    from grader import releasing, submissions
+    from grader.execution import RunSubmission
 
     course = Course.at(root)
     # nbgrader runs `alembic` by name, which fails where the virtual environment is used without being activated
@@ -59,4 +62,23 @@ def configure(config, root: Path | str) -> None:
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = "edgekit"
     config.GenerateAssignment.preprocessors = releasing.release_preprocessors(GenerateAssignment)
+    config.Autograde.exporter_class = submissions.SubmissionExporter
+    config.Autograde.sanitize_preprocessors = [
+        steps.ClearOutput,
+        submissions.RestoreCells,
+        steps.OverwriteKernelspec,
+        steps.CheckCellMetadata,
+    ]
+    config.Autograde.autograde_preprocessors = [
+        RunSubmission,
+        ClearMetadataPreprocessor,
+        steps.LimitOutput,
+        steps.SaveAutoGrades,
+        steps.AssignLatePenalties,
+        steps.CheckCellMetadata,
+    ]
+    config.RunSubmission.source_root = str(course.source)
+    config.GenerateFeedback.preprocessors = [submissions.HideHiddenTests, steps.GetGrades, CSSHTMLHeaderPreprocessor]
+    config.HTMLExporter.sanitize_html = True  # students write Markdown that an instructor's browser shows
+    submissions.harden()
     releasing.build_outdated(course)

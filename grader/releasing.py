@@ -57,7 +57,7 @@ def build(course: Course, name: str) -> Path:
     lesson = course.lesson(name)
     text = dump(read_lesson(lesson))
     target = course.source / name
-    _copy_files(lesson, target)
+    copy_lesson(lesson.parent, target, without=lesson.name)
     notebook = target / f"{name}.ipynb"
     notebook.write_text(text, encoding="utf-8")
     return notebook
@@ -86,21 +86,17 @@ def release(course: Course, name: str, target: Path | None = None) -> Path:
     for step in release_preprocessors(GenerateAssignment):
         if step is not SaveCells:
             notebook, resources = step().preprocess(notebook, resources)
-    _copy_files(lesson, target)
+    copy_lesson(lesson.parent, target, without=lesson.name)
     (target / f"{name}.ipynb").write_text(dump(notebook), encoding="utf-8")
     return target
 
 
-def _copy_files(lesson: Path, target: Path) -> None:
-    """Make ``target`` anew, with the files that lie beside the lesson's text."""
+def copy_lesson(folder: Path, target: Path, without: str = "") -> None:
+    """Make ``target`` anew, with the files of a lesson's folder but the one named ``without``."""
     if target.exists():
         shutil.rmtree(target)
-    shutil.copytree(
-        lesson.parent,
-        target,
-        copy_function=shutil.copyfile,
-        ignore=lambda folder, names: _IGNORED(folder, names) | {lesson.name},
-    )
+    ignore = lambda base, names: set(_IGNORED(base, names)) | {without}  # noqa: E731
+    shutil.copytree(folder, target, copy_function=shutil.copyfile, ignore=ignore)
 
 
 def differences(course: Course, name: str) -> list[str]:

@@ -1,0 +1,146 @@
+"""Three made-up students, graded by nbgrader in a course of their own: does the lesson mark as it should?"""
+
+import copy
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
+
+from grader import releasing
+from grader.course import CHECKOUT, Course
+from grader.lesson_source import read_lesson
+
+STUDENTS = ("honest", "partial", "empty")
+
+_CONFIG = """import sys
+sys.path.insert(0, {checkout!r})
+from grader.course import configure
+configure(get_config(), {root!r})
+"""
+
+
+@dataclass
+class Marks:
+    """What one student got for one cell; ``by_hand`` where nobody has marked it yet."""
+
+    points: float
+    maximum: float
+    by_hand: bool
+
+
+def submission(course: Course, name: str, student: str) -> NotebookNode:
+    """The released notebook with all (``honest``), the first half (``partial``) or no (``empty``) tasks done."""
+    with tempfile.TemporaryDirectory() as scratch:
+        released = nbformat.read(releasing.release(course, name, Path(scratch) / name) / f"{name}.ipynb", as_version=4)
+    source = {cell.id: cell for cell in read_lesson(course.lesson(name)).cells}
+    tasks = [cell for cell in released.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    graded = [cell for cell in tasks if cell.cell_type == "code"]
+    done = {"honest": tasks, "partial": graded[: (len(graded) + 1) // 2], "empty": []}[student]
+    for cell in done:
+        cell.source = source[cell.id].source
+    return released
+
+
+def make_course(lessons: Path, name: str, root: Path) -> Course:
+    """A course at ``root`` with the one lesson and nothing of the instructor's."""
+    releasing.copy_lesson(lessons / name, root / "lessons" / name)
+    (root / "nbgrader_config.py").write_text(_CONFIG.format(checkout=str(CHECKOUT), root=str(root)))
+    return Course.at(root)
+
+
+def hand_in(course: Course, name: str, student: str, notebook: NotebookNode) -> Path:
+    """Put a notebook, and the lesson's files, where nbgrader looks for submissions."""
+    folder = course.root / "submitted" / student / name
+    releasing.release(course, name, folder)
+    path = folder / f"{name}.ipynb"
+    nbformat.write(copy.deepcopy(notebook), path)
+    return path
+
+
+def nbgrader(course: Course, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run the nbgrader command as an instructor would, in the course's folder."""
+    command = [str(Path(sys.executable).parent / "nbgrader"), *arguments]
+    result = subprocess.run(command, cwd=course.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if check and result.returncode:
+        raise RuntimeError(f"{' '.join(['nbgrader', *arguments])} failed:\n{result.stdout}")
+    return result
+
+
+def marks(course: Course, name: str) -> dict[str, dict[str, Marks]]:
+    """What the gradebook says: for every student, the marks of every cell in the lesson's order."""
+    order = [
+        cell.metadata.nbgrader.grade_id
+        for cell in read_lesson(course.lesson(name)).cells
+        if "nbgrader" in cell.metadata
+    ]
+    table: dict[str, dict[str, Marks]] = {}
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "edgekit") as gradebook:
+        for handed_in in gradebook.assignment_submissions(name):
+            grades = [grade for notebook in handed_in.notebooks for grade in notebook.grades]
+            grades.sort(key=lambda grade: order.index(grade.name))
+            table[handed_in.student.id] = {
+                grade.name: Marks(grade.score or 0.0, grade.max_score, bool(grade.needs_manual_grade))
+                for grade in grades
+            }
+    return table
+
+
+def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, Marks]]:
+    """Grade the three students of lesson ``name`` in a temporary course, return their marks."""
+    course.lesson(name)
+    with tempfile.TemporaryDirectory(prefix="edgekit-demo-") as scratch:
+        demo = make_course(course.lessons, name, Path(scratch).resolve() / "course")
+        for student in STUDENTS:
+            hand_in(demo, name, student, submission(demo, name, student))
+        nbgrader(demo, "generate_assignment", name)
+        nbgrader(demo, "autograde", name, *(["--RunSubmission.unsafe=True"] if unsafe else []))
+        nbgrader(demo, "generate_feedback", name)
+        return marks(demo, name)
+
+
+def table(marked: dict[str, dict[str, Marks]]) -> str:
+    """The marks as text, a row for each test, a column for each student."""
+    students = [student for student in STUDENTS if student in marked] or list(marked)
+    first = marked[students[0]]
+    width = max([len(name) for name in first] + [5])
+    lines = [f"{'':{width}}  {'points':>7}" + "".join(f"{student:>9}" for student in students)]
+    for name, mark in first.items():
+        cells = "".join(
+            f"{'by hand' if marked[s][name].by_hand else format(marked[s][name].points, 'g'):>9}" for s in students
+        )
+        lines.append(f"{name:{width}}  {mark.maximum:>7g}{cells}")
+    sums = "".join(f"{total(marked[student]):>9g}" for student in students)
+    lines.append(f"{'total':{width}}  {maximum(first):>7g}{sums}")
+    return "\n".join(lines)
+
+
+def total(marked: dict[str, Marks]) -> float:
+    """The points that were given by tests."""
+    return sum(mark.points for mark in marked.values() if not mark.by_hand)
+
+
+def maximum(marked: dict[str, Marks]) -> float:
+    """The points that tests can give."""
+    return sum(mark.maximum for mark in marked.values() if not mark.by_hand)
+
+
+def problems(marked: dict[str, dict[str, Marks]]) -> list[str]:
+    """What is wrong with a lesson that is marked so; empty when all is well."""
+    honest, empty = marked["honest"], marked["empty"]
+    by_hand = {name for name, mark in honest.items() if mark.by_hand}
+    full = maximum(honest)
+    tested = {student: sum(m.points for n, m in marked[student].items() if n not in by_hand) for student in STUDENTS}
+    wrong = [
+        f"the solution gets {m.points:g} of {m.maximum:g} for {n}"
+        for n, m in honest.items()
+        if not m.by_hand and m.points != m.maximum
+    ]
+    wrong += [f"the released notebook gets {m.points:g} for {n}" for n, m in empty.items() if m.points]
+    if not 0 < tested["partial"] < full and not wrong:
+        wrong.append(f"half of the tasks get {tested['partial']:g} of {full:g} points; that should lie between")
+    return wrong

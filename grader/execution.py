@@ -1,0 +1,206 @@
+"""The step of `nbgrader autograde` that runs a submission: its cells in the sandbox, the tests beside it."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool, Float, Integer, Unicode
+
+from grader import lesson_names, sandbox
+from grader.course import CHECKOUT
+from grader.kernels import Kernel, error_output, in_new_loop
+from grader.submissions import Lesson, note
+
+UNSAFE_NOTE = (
+    "**Graded without the sandbox** (`--unsafe`): this notebook's code ran with the grader's own rights. "
+    "Trust these marks only if you trust the student."
+)
+_SHOWN = ("text/plain", "image/png", "image/jpeg")  # of a student's outputs: nothing that a browser would run
+INSTRUCTOR_ONLY = {"edgekit": "instructor only"}
+
+
+class RunSubmission(NbGraderPreprocessor):
+    """Runs the notebook under grading; takes the place of nbgrader's Execute.
+
+    A cell of the instructor's that is a test runs in the trusted kernel, from the instructor's source, with the
+    student's names as stand-ins (`grader.trusted`). Every other cell runs in the student's kernel, inside the sandbox.
+    """
+
+    cell_seconds = Float(120, help="Longest time a cell may take.").tag(config=True)
+    notebook_seconds = Float(900, help="Longest time a submission may take in all.").tag(config=True)
+    memory_mb = Integer(4096, help="Memory a submission may use, in MB.").tag(config=True)
+    disk_mb = Integer(1024, help="What a submission may write, in MB; it is kept in memory.").tag(config=True)
+    processes = Integer(512, help="Processes and threads a submission may have.").tag(config=True)
+    unsafe = Bool(False, help="Run student code without the sandbox. Every report will say so.").tag(config=True)
+    source_root = Unicode("", help="The course's source folder; set by grader.course.").tag(config=True)
+
+    @property
+    def limits(self) -> sandbox.Limits:
+        """The configured limits."""
+        return sandbox.Limits(
+            self.cell_seconds, self.notebook_seconds, self.memory_mb, self.disk_mb, processes=self.processes
+        )
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Fill the outputs of every code cell; never fails because of what the student wrote."""
+        lesson = Lesson.of(resources, self.source_root)
+        files = Path(resources["metadata"]["path"] or ".")
+        in_new_loop(self._run, nb, lesson, files)
+        if self.unsafe:
+            nb.cells.insert(0, note(UNSAFE_NOTE))
+        return nb, resources
+
+    def _run(self, nb: NotebookNode, lesson: Lesson, files: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="edgekit-files-") as scratch:
+            submitted, own = Path(scratch) / "submitted", Path(scratch) / "lesson"
+            _copy_files(files, submitted, lesson.notebook)
+            _copy_files(lesson.folder, own, lesson.notebook)
+            for folder in (Path(scratch), submitted, own):
+                folder.chmod(0o755)
+            student = self._student_kernel(submitted)
+            tests = Kernel(self.limits, folder=own, environment=_trusted_environment())
+            try:
+                _Grading(student, tests, lesson, self.limits).grade(nb)
+            finally:
+                tests.close()
+                student.close()
+
+    def _student_kernel(self, files: Path) -> Kernel:
+        if self.unsafe:
+            path = os.pathsep.join([str(sandbox.INSIDE), os.environ.get("PYTHONPATH", "")])
+            return Kernel(self.limits, folder=files, environment=_trusted_environment() | {"PYTHONPATH": path})
+        return Kernel(self.limits, sandbox.Sandbox(self.limits, files))
+
+
+class _Grading:
+    """One submission on its way through the two kernels."""
+
+    def __init__(self, student: Kernel, tests: Kernel, lesson: Lesson, limits: sandbox.Limits):
+        self.student = student
+        self.tests = tests
+        self.lesson = lesson
+        self.limits = limits
+        self.plan = lesson_names.plan(lesson.source, lesson.tests)
+        self._connected = False
+
+    def grade(self, nb: NotebookNode) -> None:
+        """Run every code cell of ``nb`` where it belongs; raises KernelDied when the kernels do not even start."""
+        self.student.ready()
+        for cell in nb.cells:
+            if cell.cell_type != "code":
+                continue
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if grade_id in self.lesson.tests and utils.is_grade(cell):
+                cell.source = self.lesson.tests[grade_id]
+                cell.outputs = self._test(grade_id, self.lesson.points[grade_id])
+            else:
+                cell.outputs = [_harmless(output) for output in self.student.run(cell.source).outputs]
+            cell.execution_count = None
+
+    def _test(self, grade_id: str, points: float) -> list[NotebookNode]:
+        source = self.lesson.tests[grade_id]
+        self._connect()
+        names = self.plan[grade_id]
+        request = {
+            "grade_id": grade_id,
+            "source": source,
+            "points": points,
+            "student": names.student,
+            "imports": names.imports,
+            "seconds": self.limits.cell_seconds,
+        }
+        result = self.tests.run(
+            f"__import__('grader.trusted').trusted.run_test({json.dumps(request)!r})",
+            seconds=self.limits.cell_seconds + 15,
+            expressions={"result": "__import__('grader.trusted').trusted.result()"},
+            meanwhile=self.student.discard,
+        )
+        return self._judge(result, source, points)
+
+    def _connect(self) -> None:
+        if self._connected:
+            return
+        settings = json.dumps({"connection": self.student.connection, "pid": self.student.pid})
+        result = self.tests.run(f"import grader.trusted\ngrader.trusted.connect({settings!r})\ndel grader")
+        if result.status != "ok":
+            raise RuntimeError(f"the trusted kernel failed: {result.outputs}")
+        self._connected = True
+
+    def _judge(self, result, source: str, points: float) -> list[NotebookNode]:
+        """The outputs of a test cell; nbgrader reads the mark from them: an error is 0, a result is its number."""
+        secret = "HIDDEN TESTS" in source
+        outputs = [_told(output, secret) for output in result.outputs if output.output_type != "error"]
+        if result.status != "ok":
+            errors = [output for output in result.outputs if output.output_type == "error"]
+            return [*outputs, *(errors or [error_output("TestFailed", "the test did not finish")])]
+        said = json.loads(_literal(result.expressions["result"]["data"]["text/plain"]))
+        failure = said["failure"]
+        if failure:
+            details = nbformat.v4.new_output(
+                "display_data", data={"text/plain": failure["details"]}, metadata=INSTRUCTOR_ONLY
+            )
+            return [*outputs, details, error_output(failure["name"], failure["message"], failure["lines"])]
+        if said["score"] is None:
+            return [*outputs, error_output("TestFailed", "the test did not finish")]
+        if said["score"] != points:
+            outputs.append(nbformat.v4.new_output("execute_result", data={"text/plain": repr(said["score"])}))
+        return outputs
+
+
+def _literal(text: str) -> str:
+    import ast
+
+    return ast.literal_eval(text)
+
+
+def _told(output: NotebookNode, secret: bool) -> NotebookNode:
+    """A test cell's own output: never stderr, nbgrader's sign of failure; the instructor's if tests are hidden."""
+    if output.output_type == "stream":
+        output.name = "stdout"
+        if secret:
+            return nbformat.v4.new_output("display_data", data={"text/plain": output.text}, metadata=INSTRUCTOR_ONLY)
+    elif secret:
+        output.metadata = NotebookNode(INSTRUCTOR_ONLY)
+    if output.output_type == "execute_result":
+        return nbformat.v4.new_output("display_data", data=output.data, metadata=output.metadata)
+    return output
+
+
+def _harmless(output: NotebookNode) -> NotebookNode:
+    """A student's output without what a browser would run."""
+    if "data" in output:
+        data = {kind: output.data[kind] for kind in _SHOWN if kind in output.data}
+        return nbformat.v4.new_output("display_data", data=data or {"text/plain": "(not shown)"})
+    return output
+
+
+def _trusted_environment() -> dict[str, str]:
+    """This process's variables, with the checkout importable and without nbgrader's own."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("NBGRADER", "JPY_"))}
+    path = [str(CHECKOUT), *filter(None, [environment.get("PYTHONPATH")])]
+    return environment | {
+        "PYTHONPATH": os.pathsep.join(path),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+
+
+def _copy_files(folder: Path, target: Path, notebook: str) -> None:
+    """The regular files of ``folder`` but the notebook itself; links and devices are left behind."""
+    target.mkdir(parents=True)
+    for base, _, names in os.walk(folder):
+        for name in names:
+            path = Path(base, name)
+            relative = path.relative_to(folder)
+            if path.is_symlink() or not path.is_file() or relative == Path(f"{notebook}.ipynb"):
+                continue
+            (target / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / relative)
