@@ -1,23 +1,25 @@
 """Data for the lessons: loaded by name, split by name, always in one shape.
 
-Three data sets have a name:
+========  ==================================================  ==========================================  =========
+name      splits                                              inputs                                      labels
+========  ==================================================  ==========================================  =========
+xor       train (4 rows), noisy (400)                         float32 (N, 2)                              0 or 1
+cars      train (3,000), calibration (200), test (500)        uint8 (N, 96, 96, 3), rendered, no download 1: a car
+photos    train (9,800), calibration (200), test (2,000)      uint8 (N, 96, 96, 3), CIFAR-10, downloaded  1: a car
+========  ==================================================  ==========================================  =========
 
-========  ======================================  =============================================  ================
-name      splits                                  inputs                                         labels
-========  ======================================  =============================================  ================
-xor       train (4 rows), noisy (400 rows)        float32 (N, 2)                                 0 or 1
-========  ======================================  =============================================  ================
-
-Nothing here imports TensorFlow, except ``load("photos", ...)``, which downloads through ``keras.datasets``.
+`from_folder` reads one's own photographs. Nothing here imports TensorFlow, except ``load("photos", ...)``, which
+downloads through `keras.datasets`.
 """
 
 from importlib import import_module
 
 from edgekit.datasets.dataset import Dataset
+from edgekit.datasets.images import from_folder
 
-__all__ = ["Dataset", "load"]
+__all__ = ["Dataset", "from_folder", "load"]
 
-_LOADERS = {"xor": "edgekit.datasets.xor"}
+_LOADERS = {name: f"edgekit.datasets.{name}" for name in ("xor", "cars", "photos")}
 
 
 def load(name, split="train"):
@@ -34,8 +36,8 @@ def load(name, split="train"):
         ValueError: no data set or split has that name; the message lists those there are.
 
     Example:
-        >>> load("xor", "train").inputs.shape
-        (4, 2)
+        >>> load("cars", "test").images.shape
+        (500, 96, 96, 3)
     """
     if name not in _LOADERS:
         raise ValueError(f"no data set is called {name!r}; there are {', '.join(_LOADERS)}")

@@ -1,0 +1,69 @@
+"""One's own photographs: reads a folder of them, and brings images to the size that the network takes."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.datasets.dataset import Dataset
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm"}
+
+
+def resize(images, side=96):
+    """Square uint8 images (N, S, S, 3) at another size, bicubic, as Pillow does it."""
+    from PIL import Image
+
+    if images.shape[1:3] == (side, side):
+        return images
+    return np.stack([Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in images])
+
+
+def from_folder(path, side=96):
+    """Photographs from a folder with the subfolders ``car`` and ``no_car``, as `edgekit capture` fills it.
+
+    Each is turned upright, cropped to the square in its middle and scaled to the network's size, as the camera does.
+    A file that cannot be read is skipped, and a warning names and counts what was skipped.
+
+    Args:
+        path: the folder.
+        side: of the images, pixels.
+
+    Returns:
+        A `Dataset` of images uint8 (N, side, side, 3), in the order of their names, those without a car first.
+
+    Raises:
+        FileNotFoundError: the folder or one of its two subfolders is missing.
+        ValueError: a subfolder holds no readable image.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder {path}")
+    images, labels, broken = [], [], []
+    for label, name in enumerate(("no_car", "car")):
+        folder = path / name
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{path} needs two subfolders, car and no_car; {name} is missing")
+        before = len(images)
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                images.append(_read(file, side))
+                labels.append(label)
+            except Exception:  # Pillow raises many kinds for broken files
+                broken.append(f"{name}/{file.name}")
+        if len(images) == before:
+            raise ValueError(f"{folder} holds no image that can be read ({', '.join(sorted(SUFFIXES))})")
+    if broken:
+        listed = ", ".join(broken[:10]) + (", ..." if len(broken) > 10 else "")
+        warnings.warn(f"{len(broken)} of {len(broken) + len(images)} images could not be read: {listed}", stacklevel=2)
+    return Dataset(np.stack(images), np.array(labels, np.uint8), ("no car", "car"))
+
+
+def _read(file, side):
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    return np.asarray(ImageOps.fit(upright, (side, side), Image.Resampling.BICUBIC))
