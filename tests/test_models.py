@@ -36,3 +36,23 @@ def test_preprocess_maps_0_to_255_onto_minus_1_to_1():
     assert models.preprocess(np.array([0, 255], np.uint8)).tolist() == [-1, 1]
     with pytest.raises(TypeError, match="uint8"):
         models.preprocess(np.zeros(3))
+
+
+def test_weights_are_read_back_and_others_refused(tmp_path):
+    import keras
+
+    from edgekit.models import weights
+
+    model, other = models.mobilenet_v1(), models.mobilenet_v1()
+    weights.save(model, tmp_path / "a.npz")
+    weights.load(other, tmp_path / "a.npz")
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
+    with pytest.raises(ValueError, match=r"a\.npz does not fit"):
+        weights.load(models.mobilenet_v1(alpha=0.5), tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="does not fit"):
+        weights.load(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), tmp_path / "a.npz")
+
+
+def test_unknown_networks_list_the_known():
+    with pytest.raises(ValueError, match="there are carclassifier"):
+        models.load_pretrained("catclassifier")

@@ -6,5 +6,6 @@ board does the same in integers: with the input scale that falls out of calibrat
 
 from edgekit.models.architectures import mobilenet_v1, xor_mlp
 from edgekit.models.preprocessing import preprocess
+from edgekit.models.pretrained import load_pretrained
 
-__all__ = ["mobilenet_v1", "preprocess", "xor_mlp"]
+__all__ = ["load_pretrained", "mobilenet_v1", "preprocess", "xor_mlp"]

@@ -1,0 +1,27 @@
+"""The trained networks that come with edgekit. docs/model-card.md says what they can do and what they cannot."""
+
+from pathlib import Path
+
+from edgekit.models import weights
+from edgekit.models.architectures import mobilenet_v1
+
+_PRETRAINED = {"carclassifier": mobilenet_v1}
+
+
+def load_pretrained(name):
+    """A trained network, ready to predict.
+
+    Args:
+        name: ``carclassifier``: `mobilenet_v1`, which tells images (96, 96, 3) with a car from those without.
+
+    Returns:
+        A `keras.Model`: preprocessed images (N, 96, 96, 3) -> (N, 1), the probability of a car.
+
+    Raises:
+        ValueError: no network has that name; the message lists those there are.
+    """
+    if name not in _PRETRAINED:
+        raise ValueError(f"no trained network is called {name!r}; there are {', '.join(_PRETRAINED)}")
+    model = _PRETRAINED[name]()
+    weights.load(model, Path(__file__).with_name(f"{name}.npz"))
+    return model
