@@ -59,11 +59,10 @@ def test_the_shipped_pictures_stay_small():
 def test_the_nearer_thing_hides_the_farther_whatever_their_order():
     near = mesh.box((1, 1, 1), (0, -2, 0), (1, 0, 0))
     far = mesh.box((3, 1, 2), (0, 2, 0), (0, 0, 1))
+    alone = (_view(near)[1] >= 0).sum()
     for scene in (mesh.join([near, far]), mesh.join([far, near])):
         image, _ = _view(scene)
-        red = image[..., 0] > 4 * image[..., 2]
-        assert 100 < red.sum() < 1000
-        assert red[40, 32]
+        assert (image[..., 0] > 4 * image[..., 2]).sum() == alone > 200
 
 
 def test_what_passes_behind_the_camera_is_drawn_where_it_is_seen():

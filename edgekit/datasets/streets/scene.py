@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.datasets.streets import cars, things
 from edgekit.datasets.streets.camera import photograph
-from edgekit.datasets.streets.mesh import join
+from edgekit.datasets.streets.mesh import Mesh, join
 from edgekit.datasets.streets.renderer import Light, look, project, render, visible
 
 SIDE, SUPERSAMPLING = 96, 3
@@ -97,7 +97,7 @@ def _light(rng):
     return Light(sun, warm * strength, sky, horizon, haze, clouds), night
 
 
-def _surroundings(street, rng, along):
+def _surroundings(street, rng):
     """What lines the street within sight, without a car. Returns meshes and (x, y, radius) of what blocks a camera."""
     meshes, blocks = [], []
 
@@ -108,8 +108,8 @@ def _surroundings(street, rng, along):
 
     built = rng.random() < 0.8
     for side in (-1, 1):
-        x = along - 45
-        while built and x < along + 45:
+        x = -45.0
+        while built and x < 45:
             width = rng.uniform(6, 14)
             mesh, depth = things.house(rng, width)
             y = side * (street.houses + depth / 2 + rng.uniform(0, 2))
@@ -122,25 +122,37 @@ def _surroundings(street, rng, along):
             for _ in range(rng.poisson(mean * (1 if built else 1.6))):
                 far = 1 if make in (things.tree, things.bush) else 0.3
                 yaw = rng.choice([0, np.pi]) if make is not things.person else rng.uniform(0, 6.3)
-                put(make(rng), along + rng.uniform(-28, 28), side * (edge + far * room * rng.random()), yaw)
+                put(make(rng), rng.uniform(-28, 28), side * (edge + far * room * rng.random()), yaw)
     if rng.random() < 0.25:
         make = (things.crate, things.lorry, things.bus, things.motorcycle)[rng.integers(4)]
-        put(make(rng), along + rng.choice([-1, 1]) * rng.uniform(14, 28), rng.choice([-1, 1]) * (street.road / 2 - 1.4))
+        put(make(rng), rng.choice([-1, 1]) * rng.uniform(14, 28), rng.choice([-1, 1]) * (street.road / 2 - 1.4))
     return meshes, blocks
 
 
-def _camera(rng, street, subject, size, height):
-    """A camera that has the subject, `size` m across, in view: at random about it, as a pedestrian would hold it."""
+@dataclass(frozen=True)
+class Subject:
+    """What the picture is of: a mesh about its own origin, where it is put, and how large the camera takes it to be."""
+
+    mesh: Mesh
+    place: np.ndarray
+    yaw: float
+    extent: float
+    height: float
+
+
+def _camera(rng, street, subject):
+    """A camera that has the subject in view: at random about it, as a pedestrian would hold it."""
     focal = 0.5 / np.tan(np.radians(rng.uniform(42, 68)) / 2)
-    distance = size * focal / rng.uniform(0.45, 0.95)
+    distance = subject.extent * focal / rng.uniform(0.45, 0.95)
     around = rng.uniform(0, 2 * np.pi)
+    x, y = subject.place
     high = rng.choice([rng.uniform(0.7, 1.9), rng.uniform(1.9, 3.5)], p=[0.8, 0.2])
-    position = np.array([subject[0] + distance * np.cos(around), subject[1] + distance * np.sin(around), high])
+    position = np.array([x + distance * np.cos(around), y + distance * np.sin(around), high])
     limit = street.houses - 0.7
     position[1] = position[1].clip(-limit, limit)
     off = rng.uniform(-0.12, 0.12, 2) * distance / focal
     side = np.array([-np.sin(around), np.cos(around), 0])
-    target = np.array([*subject, height * 0.5]) + side * off[0] + np.array([0, 0, off[1] * 0.6])
+    target = np.array([x, y, subject.height * 0.5]) + side * off[0] + np.array([0, 0, off[1] * 0.6])
     return look(position, target, rng.normal(0, 0.03), focal)
 
 
@@ -148,7 +160,67 @@ def _blocked(camera, blocks):
     return any((camera.position[0] - x) ** 2 + (camera.position[1] - y) ** 2 < (r + 0.3) ** 2 for x, y, r in blocks)
 
 
+# How often each body is drawn: the everyday ones more.
+_BODY_SHARES = {
+    "saloon": 5, "hatchback": 5, "estate": 4, "city car": 3, "off-roader": 4, "people carrier": 2.5, "coupe": 2.5,
+    "sports car": 3, "convertible": 3, "limousine": 1, "classic": 2,
+}  # fmt: skip
+
+
+def _drawn(rng, shares):
+    """One of the keys, by its share."""
+    weights = np.array(list(shares.values()), float)
+    return list(shares)[rng.choice(len(shares), p=weights / weights.sum())]
+
+
+def _car(rng, place, yaw, night):
+    mesh, body = cars.car(_drawn(rng, _BODY_SHARES), rng, night or rng.random() < 0.12)
+    return Subject(mesh, place, yaw, body.length * 0.9, body.height)
+
+
+def _further_cars(rng, street, night):
+    """Cars farther along the road than the subject."""
+    meshes, blocks = [], []
+    for _ in range(rng.poisson(0.8)):
+        kind = _drawn(rng, _BODY_SHARES)
+        x = rng.choice([-1, 1]) * rng.uniform(6.5, 16)
+        mesh, _ = cars.car(kind, rng, night)
+        y = rng.choice([-1, 1]) * (street.road / 2 - 1.1)
+        mesh = mesh.placed(x, y, 0, rng.choice([0, np.pi]))
+        meshes.append(mesh)
+        blocks.append((*mesh.positions.mean((0, 1))[:2], 2.5))
+    return meshes, blocks
+
+
+def _no_car(rng, street, side, place, yaw):
+    make = _drawn(rng, dict(things.SUBJECTS))
+    mesh = make(rng)
+    if make is things.house:
+        mesh, depth = mesh
+        place = np.array([0.0, side * (street.houses + depth / 2)])
+    elif make in (things.tree, things.sign, things.bush, things.furniture, things.person) and rng.random() < 0.7:
+        place = np.array([place[0], side * (street.road / 2 + rng.uniform(0.5, 1.5))])
+    if make in (things.person, things.sign, things.animal, things.crate, things.cycle):
+        yaw = rng.uniform(0, 2 * np.pi)
+    span = mesh.positions.max((0, 1)) - mesh.positions.min((0, 1))
+    # Small subjects are not always close: then the street is the picture.
+    extent = max(span[0], span[1], span[2] * 0.9, rng.choice([0, 4.0], p=[0.6, 0.4])) * 0.9
+    return Subject(mesh, place, yaw, min(extent, 9.0), min(span[2], 3.5))
+
+
+def _in_the_way(rng, camera, place):
+    """Now and then somebody or something between the camera and the subject."""
+    if rng.random() >= 0.25:
+        return []
+    make = (things.person, things.cycle, things.sign, things.lamp, things.bush, things.tree)[rng.integers(6)]
+    middle = place + rng.uniform(0.35, 0.7) * (camera.position[:2] - place) + rng.normal(0, 0.7, 2)
+    if np.hypot(*(middle - camera.position[:2])) <= 1.8:
+        return []
+    return [make(rng).placed(*middle, 0, rng.uniform(0, 6.3))]
+
+
 def _attempt(rng, with_car):
+    """A picture; or None where the camera would stand inside something, or too little of the car would be seen."""
     street = _street(rng)
     light, night = _light(rng)
     side = rng.choice([-1, 1])
@@ -156,56 +228,24 @@ def _attempt(rng, with_car):
     place, yaw = np.array([0.0, side * lane]), rng.choice([0, np.pi]) + rng.normal(0, 0.03)
     if street.square:
         place, yaw = rng.uniform(-2, 2, 2), rng.uniform(0, 2 * np.pi)
-    meshes, blocks = _surroundings(street, rng, 0.0)
+    meshes, blocks = _surroundings(street, rng)
     if with_car:
-        kinds = list(cars.BODIES)
-        share = np.array([5, 5, 4, 3, 4, 2.5, 2.5, 3, 3, 1, 2])
-        subject, body = cars.car(
-            kinds[rng.choice(len(kinds), p=share / share.sum())], rng, night or rng.random() < 0.12
-        )
-        extent, height = body.length * 0.9, body.height
-        for _ in range(rng.poisson(0.8)):
-            kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
-            x = rng.choice([-1, 1]) * rng.uniform(6.5, 16)
-            meshes.append(
-                cars.car(kind, rng, night)[0].placed(
-                    x, rng.choice([-1, 1]) * (street.road / 2 - 1.1), 0, rng.choice([0, np.pi])
-                )
-            )
-            blocks.append((meshes[-1].positions[..., 0].mean(), meshes[-1].positions[..., 1].mean(), 2.5))
+        subject = _car(rng, place, yaw, night)
+        further = _further_cars(rng, street, night)
+        meshes, blocks = meshes + further[0], blocks + further[1]
     else:
-        makers = [maker for maker, _ in things.SUBJECTS]
-        share = np.array([weight for _, weight in things.SUBJECTS])
-        make = makers[rng.choice(len(makers), p=share / share.sum())]
-        subject = make(rng)
-        if make is things.house:
-            subject, depth = subject
-            place = np.array([0.0, side * (street.houses + depth / 2)])
-        elif make in (things.tree, things.sign, things.bush, things.furniture, things.person) and rng.random() < 0.7:
-            place[1] = side * (street.road / 2 + rng.uniform(0.5, 1.5))
-        if make in (things.person, things.sign, things.animal, things.crate, things.cycle):
-            yaw = rng.uniform(0, 2 * np.pi)
-        span = subject.positions.max((0, 1)) - subject.positions.min((0, 1))
-        height = min(span[2], 3.5)
-        # Small subjects are not always close: then the street is the picture.
-        extent = max(span[0], span[1], span[2] * 0.9, rng.choice([0, 4.0], p=[0.6, 0.4])) * 0.9
-        extent = min(extent, 9.0)
-    subject = subject.placed(*place, 0, yaw)
-    camera = _camera(rng, street, place, extent, height)
+        subject = _no_car(rng, street, side, place, yaw)
+    camera = _camera(rng, street, subject)
     if _blocked(camera, blocks):
         return None
-    if rng.random() < 0.25:  # somebody or something between the camera and the subject
-        make = (things.person, things.cycle, things.sign, things.lamp, things.bush, things.tree)[rng.integers(6)]
-        middle = place + rng.uniform(0.35, 0.7) * (camera.position[:2] - place) + rng.normal(0, 0.7, 2)
-        if np.hypot(*(middle - camera.position[:2])) > 1.8:
-            meshes.append(make(rng).placed(*middle, 0, rng.uniform(0, 6.3)))
-    whole = join([subject, *meshes])
-    focus = np.array([*place, 0.0])
+    meshes += _in_the_way(rng, camera, subject.place)
+    mesh = subject.mesh.placed(*subject.place, 0, subject.yaw)
+    focus = np.array([*subject.place, 0.0])
+    whole = join([mesh, *meshes])
     image, triangle = render(whole, ground_of(street), camera, light, focus, SIDE * SUPERSAMPLING, rng)
     if with_car:
-        seen = (triangle >= 0) & (triangle < len(subject))
-        alone = _cover(subject, camera)
-        if seen.mean() < MIN_COVER or seen.mean() < MIN_SEEN * alone:
+        cover = ((triangle >= 0) & (triangle < len(mesh))).mean()
+        if cover < MIN_COVER or cover < MIN_SEEN * _cover(mesh, camera):
             return None
     return photograph(image, SIDE, rng, night, rain=light.clouds == 1 and rng.random() < 0.15)
 
