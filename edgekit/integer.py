@@ -7,7 +7,8 @@ numbers have no rounding, in whatever order they are added. `_exact_dtype` prove
 
 import numpy as np
 
-from edgekit import _convolution
+from edgekit import _convolution, fixed_point
+from edgekit.fixed_point import requantize
 from edgekit.quantization import (
     QMAX,
     QMIN,
@@ -57,41 +58,6 @@ def walk(network, q, batch_size=8, keep=None):
             for name in last_use.get(position, ()):
                 del tensors[name]
         yield tensors
-
-
-def requantize(accumulator, multiplier, shift):
-    """accumulator * multiplier / 2^31 * 2^shift, rounded as TensorFlow Lite Micro rounds: twice.
-
-    First to the nearest whole number after the multiplication (halves up), then to the nearest after the right shift
-    (halves away from zero). This double rounding is why a desktop, which rounds once, may differ by one.
-
-    Args:
-        accumulator: int array, int32 values.
-        multiplier: int32 array that broadcasts with it, as `quantize_multiplier` gives.
-        shift: int array that broadcasts with it; positive to the left.
-
-    Returns:
-        int64 array of int32 values.
-    """
-    x = np.asarray(accumulator, np.int64)
-    shift = np.asarray(shift, np.int64)
-    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    high = _halves_up(_wrap(x << left) * np.asarray(multiplier, np.int64))
-    mask = (np.int64(1) << right) - 1
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0))
-
-
-def _halves_up(product):
-    """product / 2^31, as SaturatingRoundingDoublingHighMul: a nudge of half, then division toward zero."""
-    nudge = np.where(product >= 0, 2**30, 1 - 2**30)
-    total = product + nudge
-    quotient = np.where(total >= 0, total >> 31, -((-total) >> 31))
-    return np.clip(quotient, -(2**31), 2**31 - 1)
-
-
-def _wrap(x):
-    """x as an int32 that overflowed would be."""
-    return (x + 2**31) % 2**32 - 2**31
 
 
 def _step(network, op):
@@ -215,13 +181,9 @@ def _reshape(network, op):
 
 
 def _lookup(network, op):
-    from edgekit import fixed_point
-
     table = fixed_point.table(op.kind, network.quantization[op.inputs[0]])
     return lambda inputs: table[inputs[0].view(np.uint8)]
 
 
 def _softmax(network, op):
-    from edgekit import fixed_point
-
     return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])
