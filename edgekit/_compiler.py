@@ -1,0 +1,109 @@
+"""Asks the compiler about one file and turns its messages into ones a student can follow."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Problem:
+    """One message of the compiler.
+
+    Attributes:
+        file: path inside the project where that is possible.
+        line, column: from 1.
+        kind: "error" or "warning".
+        text: what is wrong.
+        source: the line of code, or "".
+        marker: a line that points at the place with ^ and ~, or "".
+    """
+
+    file: str
+    line: int
+    column: int
+    kind: str
+    text: str
+    source: str = ""
+    marker: str = ""
+
+    def __str__(self):
+        return self.show(f"{self.file}, line {self.line}")
+
+    def show(self, where):
+        """The message, the place named by `where`."""
+        code = f"\n    {self.source}\n    {self.marker}" if self.source else ""
+        # The compiler notices a missing semicolon only at the next word, lines later.
+        missing = re.match(r"expected .*;.* before", self.text)
+        hint = "\n    Is a ; missing at the end of the statement before this one?" if missing else ""
+        return f"{where}: {self.kind}: {self.text}{code}{hint}"
+
+
+_MESSAGE = re.compile(
+    r"^(?P<file>[^\s:][^:]*):(?P<line>\d+):(?P<column>\d+): (?:fatal )?(?P<kind>error|warning): (?P<text>.*)$"
+)
+_CODE = re.compile(r"^\s*\d* \| ?(.*)$")
+
+
+def compilers():
+    """The C++ compilers of this computer, best first, as {name: path}."""
+    found = {name: shutil.which(name) for name in ("g++", "clang++")}
+    return {name: path for name, path in found.items() if path}
+
+
+def check(path, project, flags, include):
+    """Compile a file without writing anything.
+
+    Returns:
+        The messages, a list of `Problem`.
+
+    Raises:
+        FileNotFoundError: there is no compiler.
+    """
+    compiler = next(iter(compilers().values()), None)
+    if compiler is None:
+        raise FileNotFoundError(
+            "no C++ compiler is installed: sudo apt install g++ (Debian, Ubuntu), sudo dnf install gcc-c++ (Fedora), "
+            "xcode-select --install (macOS)"
+        )
+    run = subprocess.run(
+        [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", str(path)],
+        cwd=project,
+        env=None,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    return parse(run.stderr, project)
+
+
+def parse(output, project):
+    """Find the compiler's messages in its output, or in PlatformIO's."""
+    problems, project = [], Path(project)
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        match = _MESSAGE.match(line)
+        if not match:
+            continue
+        file = Path(match["file"])
+        if file.is_absolute() and file.is_relative_to(project):
+            file = file.relative_to(project)
+        source, marker = _code(lines[number + 1 : number + 3])
+        text = re.sub(r" \[-W[^\]]*\]$", "", match["text"])
+        problem = Problem(
+            file.as_posix(), int(match["line"]), int(match["column"]), match["kind"], text, source, marker
+        )
+        if problem not in problems:
+            problems.append(problem)
+    return problems
+
+
+def _code(lines):
+    """The quoted line of code and the marker under it, as gcc and clang print them, without common indentation."""
+    if len(lines) < 2 or "^" not in lines[1]:
+        return "", ""
+    quoted = [match[1] if (match := _CODE.match(line)) else line for line in lines]
+    quoted = [line.expandtabs(4) for line in quoted]
+    indent = min(len(line) - len(line.lstrip()) for line in quoted)
+    return tuple(line[indent:].rstrip() for line in quoted)

@@ -1,0 +1,132 @@
+"""Runs the real PlatformIO, also with no network: its builder comes from the scons package instead of a download."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata, util
+from pathlib import Path
+
+OFFLINE_ENVIRONMENTS = ("sim", "xtensa")
+
+# PlatformIO asks for version updates and sends telemetry at the end of a run: both would wait for a network.
+_QUIET = {
+    "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+    "PLATFORMIO_DISABLE_PROGRESSBAR": "true",
+    "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+    "PLATFORMIO_NO_ANSI": "true",
+}
+
+
+def core_folder():
+    """PlatformIO's core folder: ``PLATFORMIO_CORE_DIR``, or ``~/.platformio``, as PlatformIO itself chooses it."""
+    chosen = os.environ.get("PLATFORMIO_CORE_DIR")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".platformio"
+
+
+def prepare():
+    """Put PlatformIO's builder, tool-scons, where PlatformIO would download it to.
+
+    A folder that is already there is left as it is: this only adds what PlatformIO would otherwise fetch, in the form
+    in which PlatformIO keeps it, so that `pio` in a terminal and VS Code find it too.
+    """
+    scons = metadata.version("scons")
+    major, minor, patch = ([*scons.split("."), "0", "0"])[:3]
+    version = f"4.{major}{int(minor):02}{int(patch):02}.0"
+    packages = core_folder() / "packages"
+    if any(_installed_version(folder) == version for folder in packages.glob("tool-scons*")):
+        return
+    taken = (packages / "tool-scons").exists()
+    target = packages / (f"tool-scons@{version}" if taken else "tool-scons")
+    if target.exists():
+        return
+    packages.mkdir(parents=True, exist_ok=True)
+    # Made aside and then renamed, so that an interrupted copy is never taken for a package.
+    aside = Path(tempfile.mkdtemp(prefix="_tmp_installing-edgekit-", dir=packages))
+    try:
+        package = aside / "tool-scons"
+        local = package / f"scons-local-{scons}"
+        source = Path(util.find_spec("SCons").origin).parent
+        shutil.copytree(source, local / "SCons", ignore=shutil.ignore_patterns("__pycache__"))
+        (package / "scons.py").write_text(_SCONS.format(local=local.name))
+        identity = {"name": "tool-scons", "version": version}
+        (package / "package.json").write_text(json.dumps(identity | {"description": "SCons, from the scons package"}))
+        spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
+        (package / ".piopm").write_text(json.dumps({"type": "tool", **identity, "spec": spec}))
+        try:
+            package.rename(target)
+        except OSError:
+            if not target.exists():  # somebody else was quicker, which is as good
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+_SCONS = """\
+#!/usr/bin/env python3
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "{local}"))
+
+if __name__ == "__main__":
+    import SCons.Script
+
+    SCons.Script.main()
+"""
+
+
+def _installed_version(folder):
+    try:
+        return json.loads((folder / ".piopm").read_text())["version"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def command(*arguments):
+    """The command line that runs PlatformIO with this Python."""
+    return [sys.executable, "-m", "platformio", *arguments]
+
+
+def environment(folder=None):
+    """The environment variables to run it in."""
+    # PlatformIO notes where the project's own platforms are in one place for all projects, so that two builds at once
+    # would get each other's; here each project has its own note.
+    own = {"PLATFORMIO_PLATFORMS_DIR": str(Path(folder) / ".pio" / "platforms")} if folder else {}
+    return os.environ | _QUIET | own
+
+
+def run(arguments, folder, on_line, own_platforms=True):
+    """Run PlatformIO and hand over its output line by line.
+
+    Args:
+        arguments: what follows `pio` on the command line.
+        folder: where to run it.
+        on_line: called with each line of output, standard error included, as it appears.
+        own_platforms: whether the platforms in the project are all that is needed.
+
+    Returns:
+        (exit status, whole output).
+    """
+    prepare()
+    lines = []
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=folder,
+        env=environment(folder if own_platforms else None),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                on_line(line.rstrip("\n"))
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, "".join(lines)

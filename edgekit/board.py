@@ -1,0 +1,385 @@
+"""Talks to a running board, real or simulated: sends inputs, brings back what the network on it says.
+
+    with edgekit.board.simulate(project) as board:
+        print(board.classify([0, 1]))
+
+The conversation is the computer's half of the link in docs/firmware.md: an input goes in numbered pieces, the board
+asks for those that did not arrive, and an answer that was lost is asked for again.
+"""
+
+import contextlib
+import secrets
+import struct
+import time
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit import _frame, _ports
+from edgekit._transport import SerialTransport, SimulatedTransport, StdioTransport, Transport, TransportError
+
+__all__ = ["Board", "BoardError", "Info", "Result", "StdioTransport", "Transport", "connect", "find", "simulate"]
+
+_PIECE = 240  # bytes of input in one frame; EspSerialPort.h has the same number
+_INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
+
+
+class BoardError(Exception):
+    """The board cannot be reached or says that something is wrong; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a board says about the network on it.
+
+    Attributes:
+        model: its name.
+        input_shape: shape of an input, without the batch.
+        input_dtype: NumPy type of the values to send: float32 for real numbers, uint8 for pixels.
+        dtype: the network's own type: "float32" or "int8".
+        input_scale, input_zero_point: real = scale * (value - zero_point); 1 and 0 for float32.
+        output_size: number of scores.
+        output_scale, output_zero_point: the same for the output.
+        arena_bytes: working memory of the network.
+    """
+
+    model: str
+    input_shape: tuple
+    input_dtype: np.dtype
+    dtype: str
+    input_scale: float
+    input_zero_point: int
+    output_size: int
+    output_scale: float
+    output_zero_point: int
+    arena_bytes: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the network on a board said about one input.
+
+    Attributes:
+        scores: float32 array, shape (n,): real values.
+        microseconds: how long the network took, measured on the board.
+        label: the application's verdict in words; empty if it gives none.
+    """
+
+    scores: np.ndarray
+    microseconds: int
+    label: str = ""
+
+    def __repr__(self):
+        scores = ", ".join(f"{score:.4f}" for score in self.scores)
+        return f"{self.label + ': ' if self.label else ''}{scores} ({self.microseconds:,} µs on the board)"
+
+
+class Board:
+    """A board that runs the firmware of a `edgekit.firmware.Project`.
+
+    Made by `connect` and `simulate`; a context manager that gives the port back.
+
+    Args:
+        transport: the way to it.
+        patience: seconds without any answer after which it counts as silent.
+
+    Raises:
+        BoardError: it does not answer.
+    """
+
+    def __init__(self, transport, patience=5.0):
+        self.transport = transport
+        self.patience = patience
+        self._reader = _frame.Reader()
+        self._sequence = 0
+        self._transfer = secrets.randbits(32)
+        self._inbox = []
+        self._close = weakref.finalize(self, transport.close)
+        try:
+            self.info = self._hello()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self):
+        """The port, and whether the board is a simulated one."""
+        return (
+            f"the simulated board at {self.transport.name}" if self.simulated else f"the board at {self.transport.name}"
+        )
+
+    @property
+    def simulated(self):
+        """Whether this is a program on this computer instead of a board."""
+        return self.transport.simulated
+
+    def __repr__(self):
+        return f"<Board {self.info.model} at {self.transport.name}{' (simulated)' if self.simulated else ''}>"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Give the port back; a simulated board stops. May be called twice."""
+        self._close()
+
+    def classify(self, values):
+        """Let the network on the board look at one input.
+
+        Args:
+            values: array or nested lists of the shape `info.input_shape` (or as many values in one row), convertible
+                to `info.input_dtype`: real numbers, or pixels from 0 to 255.
+
+        Returns:
+            A `Result`.
+
+        Raises:
+            ValueError: the input has another shape, or values that do not fit its type.
+            BoardError: the board does not answer, or reports an error.
+        """
+        data = self._as_input(values).tobytes()
+        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1
+        transfer = self._transfer
+        pieces = range(0, len(data), _PIECE)
+        self._send_pieces(transfer, data, pieces)
+        heard, asked, wait = time.monotonic(), 0, 0.2
+        while True:
+            frame = self._receive(wait)
+            if frame is None:
+                if time.monotonic() - heard > self.patience:
+                    raise BoardError(self._silence())
+                # The answer, a piece, or the question was lost, or the board is still computing.
+                self._send(_frame.QUERY, struct.pack("<I", transfer))
+                asked, wait = asked + 1, min(wait * 1.5, 2.0)
+                continue
+            heard = time.monotonic()
+            if frame.type == _frame.READY:  # it was reset and has forgotten everything
+                self._send_pieces(transfer, data, pieces)
+            elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
+                if frame.type == _frame.RESULT:
+                    return _parse_result(frame.payload)
+                if frame.type == _frame.ERROR:
+                    raise BoardError(f"{self.name} says: {frame.payload[4:].decode('utf-8', 'replace')}")
+                if frame.type == _frame.MISSING:
+                    offsets = [offset for (offset,) in struct.iter_unpack("<I", frame.payload[4:])]
+                    self._send_pieces(transfer, data, [offset for offset in offsets if offset in pieces])
+
+    def monitor(self, on_text=None, seconds=None):
+        """Hand over what the board prints, as it comes, until interrupted.
+
+        Args:
+            on_text: called with each piece of text; None prints it.
+            seconds: stop after this long; None never stops.
+        """
+        on_text = on_text or (lambda text: print(text, end="", flush=True))
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with contextlib.suppress(KeyboardInterrupt):
+            while deadline is None or time.monotonic() < deadline:
+                self._read(0.1, [])
+                if text := self.text():
+                    on_text(text)
+
+    def text(self):
+        """What the board has printed since the last call."""
+        return self._reader.text()
+
+    def set_baud(self, baud):
+        """Talk faster or slower; goes back to the rate at the start if the line does not carry it.
+
+        Args:
+            baud: bits a second, for example 921600.
+
+        Raises:
+            BoardError: the board does not answer at this rate; the old one still works.
+        """
+        self._send(_frame.SET_BAUD, struct.pack("<I", baud))
+        self._expect(_frame.SET_BAUD, f"{self.name} does not know SET_BAUD")
+        self.transport.set_baud(baud)
+        self._hello()
+
+    def _hello(self):
+        deadline = time.monotonic() + self.patience
+        while (remaining := deadline - time.monotonic()) > 0:
+            self._send(_frame.HELLO)
+            frame = self._receive(min(remaining, 0.5))
+            while frame is not None and frame.type != _frame.READY:
+                frame = self._receive(0.1)
+            if frame is not None:
+                return _parse_ready(frame.payload)
+        raise BoardError(self._silence())
+
+    def _expect(self, kind, message):
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline:
+            frame = self._receive(0.2)
+            if frame is not None and frame.type == kind:
+                return frame
+        raise BoardError(message)
+
+    def _silence(self):
+        if self.simulated:
+            return f"{self.name} does not answer: does main.cpp's loop reach input.next()?"
+        return (
+            f"{self.name} does not answer: press its RST button; if that does not help, flash it again "
+            "(%flash), and look with %monitor whether it prints anything"
+        )
+
+    def _as_input(self, values):
+        shape, dtype = self.info.input_shape, self.info.input_dtype
+        array = np.asarray(values)
+        if array.shape != shape and array.shape != (int(np.prod(shape)),):
+            raise ValueError(f"the network takes an input of shape {shape}, not {array.shape}")
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"the network takes numbers, not {array.dtype}")
+        if dtype == np.uint8 and array.dtype != np.uint8:
+            if array.size and (array.min() < 0 or array.max() > 255 or (array != np.round(array)).any()):
+                raise ValueError("pixels must be whole numbers from 0 to 255")
+        elif not np.isfinite(array).all():
+            raise ValueError("the input has NaN or infinite values")
+        return array.astype(dtype)
+
+    def _send_pieces(self, transfer, data, offsets):
+        for offset in offsets:
+            head = struct.pack("<III", transfer, len(data), offset)
+            self._send(_frame.IMAGE, head + data[offset : offset + _PIECE])
+
+    def _send(self, kind, payload=b""):
+        self._sequence += 1
+        try:
+            self.transport.write(_frame.Frame(kind, payload, self._sequence).encode())
+        except TransportError as error:
+            raise BoardError(str(error)) from None
+
+    def _receive(self, timeout):
+        """The next frame, or None if none comes in `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not self._inbox:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return None
+            self._read(remaining, self._inbox)
+        return self._inbox.pop(0)
+
+    def _read(self, timeout, inbox):
+        try:
+            inbox.extend(self._reader.take(self.transport.read(timeout)))
+        except TransportError as error:
+            raise BoardError(str(error)) from None
+
+
+def connect(port=None, baud=115200):
+    """Open the board on a serial port.
+
+    Args:
+        port: path or name of the port; None finds the board by the USB ids of its serial bridge.
+        baud: bits a second at which the firmware starts.
+
+    Returns:
+        A `Board`.
+
+    Raises:
+        BoardError: no board, a port that is busy or may not be used, or no answer; with the remedy.
+    """
+    if port is None:
+        ports = _ports.candidates()
+        if not ports:
+            raise BoardError(f"{_ports.found()} Plug the board in, or use edgekit.board.simulate(project)")
+        port = ports[0].device
+    try:
+        return Board(SerialTransport(port, baud))
+    except TransportError as error:
+        raise BoardError(str(error)) from None
+
+
+def simulate(project):
+    """Start a simulated board: the project's program on this computer, behind a pseudo-terminal.
+
+    Args:
+        project: a `edgekit.firmware.Project` that was built for "sim", or the path of its program.
+
+    Returns:
+        A `Board`; closing it stops the program.
+
+    Raises:
+        BoardError: the program is not there, does not start, or does not answer.
+    """
+    program = project.program("sim") if hasattr(project, "program") else project
+    try:
+        return Board(SimulatedTransport(program))
+    except TransportError as error:
+        raise BoardError(str(error)) from None
+
+
+def find(project):
+    """The board that is plugged in, or the simulated one if there is none.
+
+    Args:
+        project: the project to simulate.
+
+    Returns:
+        A `Board`; its `simulated` says which.
+    """
+    return connect(baud=project.options.baud) if _ports.candidates() else simulate(project)
+
+
+def _parse_ready(payload):
+    version, input_type, model_type, rank = struct.unpack_from("<BccB", payload)
+    if version != 1 or input_type.decode() not in _INPUT_TYPES:
+        raise BoardError("the board speaks another version of the protocol: flash it again with this edgekit")
+    shape = struct.unpack_from(f"<{rank}i", payload, 4)
+    rest = struct.Struct("<ififiI")
+    at = 4 + 4 * rank
+    output_size, scale, zero_point, out_scale, out_zero_point, arena = rest.unpack_from(payload, at)
+    return Info(
+        model=payload[at + rest.size :].decode("utf-8", "replace"),
+        input_shape=shape,
+        input_dtype=_INPUT_TYPES[input_type.decode()],
+        dtype="int8" if model_type == b"b" else "float32",
+        input_scale=scale,
+        input_zero_point=zero_point,
+        output_size=output_size,
+        output_scale=out_scale,
+        output_zero_point=out_zero_point,
+        arena_bytes=arena,
+    )
+
+
+def _parse_result(payload):
+    microseconds, length = struct.unpack_from("<IB", payload, 4)
+    label = payload[9 : 9 + length].decode("utf-8", "replace")
+    return Result(np.frombuffer(payload[9 + length :], "<f4").copy(), microseconds, label)
+
+
+_current = None
+
+
+def current(project=None):
+    """The board that the notebook uses: one that is plugged in, or else the simulated one; opened on first use.
+
+    Args:
+        project: the project to simulate; None takes `edgekit.firmware.current()`.
+
+    Returns:
+        The same open `Board` each time, until `release()`.
+
+    Raises:
+        BoardError: as for `connect` and `simulate`.
+    """
+    global _current
+    if _current is None:
+        from edgekit import firmware
+
+        _current = find(project or firmware.current())
+    return _current
+
+
+def release():
+    """Close the board that `current` opened, so that it can be flashed or used by another program."""
+    global _current
+    if _current is not None:
+        _current.close()
+        _current = None

@@ -1,0 +1,179 @@
+#include "EspSerialPort.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "../Model.h"
+#include "Uart.h"
+
+EspSerialPort::EspSerialPort() {
+    uart::open();
+    printf("%s: ready\n", Model::name);
+    send_ready();  // also tells the computer that the board was reset and has forgotten what it was sent
+}
+
+void EspSerialPort::receive_input(void *input, int size, char type) {
+    input_ = static_cast<uint8_t *>(input);
+    input_size_ = size;
+    input_type_ = type;
+    missing_ = -1;  // no transfer yet
+    while (missing_ != 0) {
+        uint8_t bytes[64];
+        constexpr int patience_ms = 100;
+        const int count = uart::read(bytes, sizeof bytes, patience_ms);
+        for (int i = 0; i < count; i++) {
+            Frame frame;
+            if (reader_.take(bytes[i], frame)) {
+                unproven_ms_ = -1;
+                handle(frame);
+            }
+        }
+        // At a rate that one side cannot keep nothing arrives whole: go back to where the computer will look.
+        if (unproven_ms_ >= 0 && (unproven_ms_ += count ? 1 : patience_ms) > 2000) {
+            unproven_ms_ = -1;
+            uart::set_baud(0);
+        }
+    }
+}
+
+void EspSerialPort::handle(const Frame &frame) {
+    switch (frame.type) {
+        case Frame::HELLO:
+            send_ready();
+            break;
+        case Frame::IMAGE:
+            take_piece(frame);
+            break;
+        case Frame::QUERY:
+            if (frame.number(0) == answered_) {
+                send(answer_);
+            } else {
+                send_missing(frame.number(0));
+            }
+            break;
+        case Frame::SET_BAUD:
+            change_baud(frame.number(0));
+            break;
+    }
+}
+
+void EspSerialPort::take_piece(const Frame &frame) {
+    const uint32_t transfer = frame.number(0);
+    const uint32_t total = frame.number(4);
+    const uint32_t offset = frame.number(8);
+    const int count = frame.size - 12;
+    if (transfer == answered_) {
+        return;  // a late double
+    }
+    if (transfer != transfer_ || missing_ < 0) {
+        transfer_ = transfer;
+        missing_ = (input_size_ + piece_ - 1) / piece_;
+        memset(received_, 0, sizeof received_);
+    }
+    if (total != static_cast<uint32_t>(input_size_) || missing_ > max_pieces_) {
+        char text[80];
+        snprintf(text, sizeof text, "the input has %d bytes, not %lu", input_size_, static_cast<unsigned long>(total));
+        write_error(text);
+        missing_ = -1;
+        return;
+    }
+    const int piece = static_cast<int>(offset / piece_);
+    const bool last = offset + piece_ >= total;
+    if (offset % piece_ != 0 || offset >= total || count != (last ? static_cast<int>(total - offset) : piece_)) {
+        return;
+    }
+    if (!has(piece)) {
+        memcpy(input_ + offset, frame.payload + 12, count);
+        received_[piece / 8] |= 1 << piece % 8;
+        missing_--;
+    }
+    if (last && missing_ > 0) {
+        send_missing(transfer);  // sooner than the computer would ask
+    }
+}
+
+void EspSerialPort::send_missing(uint32_t transfer) {
+    Frame frame;
+    frame.type = Frame::MISSING;
+    frame.append(transfer);
+    const bool known = transfer == transfer_ && missing_ >= 0;
+    for (int offset = 0; offset < input_size_ && frame.size <= 32 * 4; offset += piece_) {
+        if (!known || !has(offset / piece_)) {
+            frame.append(static_cast<uint32_t>(offset));
+        }
+    }
+    send(frame);
+}
+
+void EspSerialPort::write_result(float score, uint32_t microseconds) {
+    printf("%.4f in %lu us\n", score, static_cast<unsigned long>(microseconds));
+    write_result(&score, 1, "", microseconds);
+}
+
+void EspSerialPort::write_result(const char *label, uint32_t microseconds) {
+    printf("%s in %lu us\n", label, static_cast<unsigned long>(microseconds));
+    write_result(nullptr, 0, label, microseconds);
+}
+
+void EspSerialPort::write_result(const float *scores, int count, const char *label, uint32_t microseconds) {
+    answered_ = transfer_;
+    answer_.type = Frame::RESULT;
+    answer_.size = 0;
+    answer_.append(transfer_);
+    answer_.append(microseconds);
+    const uint8_t length = static_cast<uint8_t>(strnlen(label, 64));
+    answer_.append(&length, 1);
+    answer_.append(label, length);
+    for (int i = 0; i < count; i++) {
+        answer_.append(scores[i]);
+    }
+    send(answer_);
+}
+
+void EspSerialPort::write_error(const char *text) {
+    printf("error: %s\n", text);
+    answered_ = transfer_;
+    answer_.type = Frame::ERROR;
+    answer_.size = 0;
+    answer_.append(transfer_);
+    answer_.append(text, static_cast<int>(strnlen(text, 200)));
+    send(answer_);
+}
+
+// READY: protocol version, type of the input sent ('f' or 'u'), the network's own type ('f' or 'b' for int8), rank (a
+// byte each); shape, number of outputs, scale and zero point of the input and of the output, arena bytes (4 bytes
+// each); then the name.
+void EspSerialPort::send_ready() {
+    Frame frame;
+    frame.type = Frame::READY;
+    const uint8_t head[4] = {1, static_cast<uint8_t>(input_type_), static_cast<uint8_t>(Model::is_quantized ? 'b' : 'f'),
+                             static_cast<uint8_t>(Model::input_rank)};
+    frame.append(head, 4);
+    for (int i = 0; i < Model::input_rank; i++) {
+        frame.append(static_cast<uint32_t>(Model::input_shape(i)));
+    }
+    frame.append(static_cast<uint32_t>(Model::output_size));
+    frame.append(Model::input_scale());
+    frame.append(static_cast<uint32_t>(Model::input_zero_point()));
+    frame.append(Model::output_scale());
+    frame.append(static_cast<uint32_t>(Model::output_zero_point()));
+    frame.append(static_cast<uint32_t>(Model::arena_size));
+    frame.append(Model::name, static_cast<int>(strlen(Model::name)));
+    send(frame);
+}
+
+void EspSerialPort::change_baud(uint32_t baud) {
+    Frame frame;
+    frame.type = Frame::SET_BAUD;
+    frame.append(baud);
+    send(frame);
+    uart::set_baud(baud);
+    unproven_ms_ = 0;
+}
+
+void EspSerialPort::send(Frame &frame) {
+    frame.sequence = sequence_++;
+    uint8_t bytes[Frame::max_encoded];
+    fflush(stdout);  // texts written before keep their place
+    uart::write(bytes, frame.encode(bytes));
+}

@@ -1,0 +1,52 @@
+// The board's conversation with the computer: takes inputs, sends results. Texts written with printf share the line.
+#pragma once
+
+#include <cstdint>
+
+#include "Frame.h"
+
+class EspSerialPort {
+public:
+    EspSerialPort();
+    EspSerialPort(const EspSerialPort &) = delete;
+    EspSerialPort &operator=(const EspSerialPort &) = delete;
+
+    // Waits until the computer has sent an input of `size` bytes; `type` is 'f' for float32 or 'u' for uint8 values.
+    void receive_input(void *input, int size, char type);
+
+    // Sends what the network said about the last input, as text and as a frame.
+    void write_result(float score, uint32_t microseconds);
+    void write_result(const char *label, uint32_t microseconds);
+    void write_result(const float *scores, int count, const char *label, uint32_t microseconds);
+
+    // Says that this input could not be classified, and why.
+    void write_error(const char *text);
+
+private:
+    static constexpr int piece_ = 240;  // bytes of input in one frame
+    static constexpr int max_pieces_ = 512;
+
+    bool has(int piece) const { return received_[piece / 8] & 1 << piece % 8; }
+    void handle(const Frame &frame);
+    void take_piece(const Frame &frame);
+    void send(Frame &frame);
+    void send_ready();
+    void send_missing(uint32_t transfer);
+    void change_baud(uint32_t baud);
+
+    FrameReader reader_;
+    uint16_t sequence_ = 0;
+    int unproven_ms_ = -1;  // how long a new baud rate has brought no frame; -1 when the rate is proven
+
+    // The input being received.
+    uint8_t *input_ = nullptr;
+    int input_size_ = 0;
+    char input_type_ = 'f';
+    uint32_t transfer_ = 0;
+    int missing_ = 0;
+    uint8_t received_[max_pieces_ / 8] = {};
+
+    // The last answer, sent again when the computer asks because it was lost.
+    Frame answer_;
+    uint32_t answered_ = 0;
+};
