@@ -1,14 +1,19 @@
 """Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with.
 
-Only integer arithmetic in meaning. Sums of products are done by floating point matrix products all the same, because
-they are many times faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole
-numbers have no rounding, in whatever order they are added. `_exact_dtype` proves the bound for each op.
+Only integer arithmetic in meaning. Sums of products are done in floating point all the same, because that is many times
+faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole numbers have no
+rounding, in whatever order they are added. Each op here is written for reading; `edgekit._fast_integer` has a second
+body for those with weights, for networks whose bounds it can prove.
 """
+
+import os
+import weakref
 
 import numpy as np
 
-from edgekit import _convolution, fixed_point
+from edgekit import _convolution, _fast_integer, fixed_point
 from edgekit.fixed_point import requantize
+from edgekit.network import WEIGHTED, _last_use
 from edgekit.quantization import (
     QMAX,
     QMIN,
@@ -42,22 +47,66 @@ def run(network, q):
         raise ValueError(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
     if not len(q):
         return np.empty((0, *network.shapes[network.output]), np.int8)
-    return np.concatenate([tensors[network.output] for tensors in walk(network, q, keep=(network.output,))])
+    run_chunk = _compile(network)
+    chunks = [q[start : start + _CHUNK] for start in range(0, len(q), _CHUNK)]
+    workers = min(os.cpu_count() or 1, len(chunks))
+    if workers == 1:
+        workspace = _fast_integer.Workspace()
+        return np.concatenate([run_chunk(chunk, workspace)[network.output] for chunk in chunks])
+    return np.concatenate(_in_threads(lambda chunk, w: run_chunk(chunk, w)[network.output], chunks, workers))
 
 
 def walk(network, q, batch_size=8, keep=None):
     """Every int8 tensor of the network, a few images at a time; as `edgekit.network.Network.walk`."""
-    from edgekit.network import _last_use
-
-    steps = [_step(network, op) for op in network.ops]
-    last_use = _last_use(network, keep)
+    run_chunk, workspace = _compile(network, keep=network.shapes if keep is None else keep), _fast_integer.Workspace()
     for start in range(0, len(q), batch_size):
-        tensors = {network.input: q[start : start + batch_size]}
-        for position, (op, step) in enumerate(zip(network.ops, steps, strict=True)):
-            tensors[op.output] = step([tensors[name] for name in op.inputs])
+        yield run_chunk(q[start : start + batch_size], workspace)
+
+
+# Images at a time: few enough to stay in a core's cache, many enough to make NumPy's calls worth their while.
+_CHUNK = 4
+
+
+# What `_compile` works out of a network's weights, kept as long as the network.
+_STEPS = weakref.WeakKeyDictionary()
+
+
+def _compile(network, keep=None):
+    """A function from int8 images and a workspace to the tensors named in keep (by default the output)."""
+    last_use = _last_use(network, {network.output} if keep is None else set(keep))
+    if network not in _STEPS:
+        steps = []
+        for op in network.ops:
+            fast = _fast_integer.plan(network, op) if op.kind in WEIGHTED else None
+            steps.append((op, fast, None if fast else _step(network, op)))
+        _STEPS[network] = steps
+    steps = _STEPS[network]
+
+    def run_chunk(q, workspace):
+        tensors = {network.input: q}
+        for position, (op, fast, plain) in enumerate(steps):
+            inputs = [tensors[name] for name in op.inputs]
+            tensors[op.output] = fast(inputs[0], workspace) if fast else plain(inputs)
             for name in last_use.get(position, ()):
                 del tensors[name]
-        yield tensors
+        return tensors
+
+    return run_chunk
+
+
+def _in_threads(function, chunks, workers):
+    """function(chunk, workspace) of each chunk, a workspace a thread, the matrix products within one thread each."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_limits
+
+    def work(first):
+        workspace = _fast_integer.Workspace()
+        return [function(chunk, workspace) for chunk in chunks[first::workers]]
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(work, range(workers)))
+    return [parts[index % workers][index // workers] for index in range(len(chunks))]
 
 
 def _step(network, op):

@@ -156,8 +156,8 @@ def weight_scales(op, scheme, bits, input_scale):
         op: an `Op` with float32 weights.
         scheme: "per_channel", "per_tensor" or "naive".
         bits: of a weight; 127 becomes 2^(bits - 1) - 1.
-        input_scale: of the op's input; a channel whose weights are tiny beside its bias gets a larger scale, so that
-            the bias, in steps of input_scale * s_w, stays within 30 bits of an int32.
+        input_scale: of the op's input. A channel that is all but constant, whose bias is more than 2^21 steps of
+            input_scale * s_w, gets larger steps, so that its bias and accumulator stay well inside an int32.
 
     Returns:
         float32 array, (out,) per channel, otherwise (1,).
@@ -168,7 +168,7 @@ def weight_scales(op, scheme, bits, input_scale):
     bias = np.abs(op.bias.astype(np.float64))
     if scheme == "per_tensor":
         largest, bias = largest.max(keepdims=True), bias.max(keepdims=True)
-    scales = np.maximum(largest / (2 ** (bits - 1) - 1), bias / (float(input_scale) * 2**30))
+    scales = np.maximum(largest / (2 ** (bits - 1) - 1), bias / (float(input_scale) * 2**21))
     # All-zero filters: any scale will do. Below the smallest normal float32 the scale itself would lose its digits.
     scales[scales < np.finfo(np.float32).tiny] = 1.0
     return scales.astype(np.float32)
@@ -213,27 +213,27 @@ def requantization(network, op):
         products = (np.float32(s_in) * scales.astype(np.float32)).astype(np.float64)  # Micro multiplies in float32 here
     else:
         products = np.float64(s_in) * scales.astype(np.float64)
-    pairs = [quantize_multiplier(d) for d in products / np.float64(s_out)]
-    multipliers, shifts = zip(*pairs, strict=True)
-    return np.array(multipliers, np.int32), np.array(shifts, np.int32)
+    multipliers, shifts = quantize_multiplier(products / np.float64(s_out))
+    return multipliers.astype(np.int32), shifts.astype(np.int32)
 
 
 def quantize_multiplier(d):
-    """A real multiplier as (M, shift), two integers with d = M / 2^31 * 2^shift and M in [2^30, 2^31).
+    """A real multiplier as two integers, (M, shift): d = M / 2^31 * 2^shift with M in [2^30, 2^31).
 
     TensorFlow Lite's QuantizeMultiplier.
+
+    Args:
+        d: a number, or an array of them; not negative.
+
+    Returns:
+        (M, shift): Python ints for a number, int64 arrays for an array.
     """
-    if d == 0:
-        return 0, 0
-    q, shift = np.frexp(float(d))
-    m = int(round_half_away(q * 2.0**31))
-    if m == 2**31:
-        m, shift = m // 2, shift + 1
-    if shift < -31:
-        return 0, 0
-    if shift > 30:
-        return 2**31 - 1, 30
-    return m, int(shift)
+    fraction, shift = np.frexp(np.asarray(d, np.float64))
+    m, shift = round_half_away(fraction * 2.0**31).astype(np.int64), shift.astype(np.int64)
+    m, shift = np.where(m == 2**31, m // 2, m), np.where(m == 2**31, shift + 1, shift)
+    m, shift = np.where(shift < -31, 0, m), np.where(shift < -31, 0, shift)
+    m, shift = np.where(shift > 30, 2**31 - 1, m), np.minimum(shift, 30)
+    return (int(m), int(shift)) if m.ndim == 0 else (m, shift)
 
 
 def output_bounds(network, op):
