@@ -79,6 +79,7 @@ def configure(config, root: Path | str) -> None:
     ]
     config.RunSubmission.source_root = str(course.source)
     config.GenerateFeedback.preprocessors = [submissions.HideHiddenTests, steps.GetGrades, CSSHTMLHeaderPreprocessor]
-    config.HTMLExporter.sanitize_html = True  # students write Markdown that an instructor's browser shows
+    config.HTMLExporter.sanitize_html = True
+    config.HTMLExporter.filters = {"markdown2html": submissions.harmless_html}
     submissions.harden()
     releasing.build_outdated(course)

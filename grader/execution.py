@@ -1,5 +1,8 @@
 """The step of `nbgrader autograde` that runs a submission: its cells in the sandbox, the tests beside it."""
 
+import ast
+import atexit
+import contextlib
 import json
 import os
 import shutil
@@ -65,11 +68,10 @@ class RunSubmission(NbGraderPreprocessor):
             for folder in (Path(scratch), submitted, own):
                 folder.chmod(0o755)
             student = self._student_kernel(submitted)
-            tests = Kernel(self.limits, folder=own, environment=_trusted_environment())
             try:
-                _Grading(student, tests, lesson, self.limits).grade(nb)
+                with _trusted_kernel(self.limits) as tests:
+                    _Grading(student, tests, lesson, self.limits, own).grade(nb)
             finally:
-                tests.close()
                 student.close()
 
     def _student_kernel(self, files: Path) -> Kernel:
@@ -79,20 +81,45 @@ class RunSubmission(NbGraderPreprocessor):
         return Kernel(self.limits, sandbox.Sandbox(self.limits, files))
 
 
+_spare: list[Kernel] = []  # the trusted kernel of the submission before, when it is as good as new
+
+
+@contextlib.contextmanager
+def _trusted_kernel(limits: sandbox.Limits):
+    """A kernel for tests; kept for the next submission unless something went wrong in it."""
+    kernel = _spare.pop() if _spare else Kernel(limits, environment=_trusted_environment())
+    try:
+        kernel.renew(limits)
+        yield kernel
+    except BaseException:
+        kernel.close()
+        raise
+    if kernel.usable and not _spare:
+        _spare.append(kernel)
+    else:
+        kernel.close()
+
+
+@atexit.register
+def _close_spare() -> None:
+    while _spare:
+        _spare.pop().close()
+
+
 class _Grading:
     """One submission on its way through the two kernels."""
 
-    def __init__(self, student: Kernel, tests: Kernel, lesson: Lesson, limits: sandbox.Limits):
+    def __init__(self, student: Kernel, tests: Kernel, lesson: Lesson, limits: sandbox.Limits, folder: Path):
+        self.folder = folder
         self.student = student
         self.tests = tests
         self.lesson = lesson
         self.limits = limits
         self.plan = lesson_names.plan(lesson.source, lesson.tests)
-        self._connected = False
 
     def grade(self, nb: NotebookNode) -> None:
         """Run every code cell of ``nb`` where it belongs; raises KernelDied when the kernels do not even start."""
-        self.student.ready()
+        self._connect(nb)
         for cell in nb.cells:
             if cell.cell_type != "code":
                 continue
@@ -106,7 +133,6 @@ class _Grading:
 
     def _test(self, grade_id: str, points: float) -> list[NotebookNode]:
         source = self.lesson.tests[grade_id]
-        self._connect()
         names = self.plan[grade_id]
         request = {
             "grade_id": grade_id,
@@ -124,14 +150,20 @@ class _Grading:
         )
         return self._judge(result, source, points)
 
-    def _connect(self) -> None:
-        if self._connected:
-            return
-        settings = json.dumps({"connection": self.student.connection, "pid": self.student.pid})
-        result = self.tests.run(f"import grader.trusted\ngrader.trusted.connect({settings!r})\ndel grader")
+    def _connect(self, nb: NotebookNode) -> None:
+        """Introduce the tests' kernel to the student's, which has to be up, and still clean."""
+        self.student.ready()
+        settings = {
+            "connection": self.student.connection,
+            "pid": self.student.pid,
+            "folder": str(self.folder),
+            "cells": {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if utils.is_solution(cell)},
+            "unsafe": self.student.sandbox is None,
+        }
+        code = f"__import__('grader.trusted').trusted.connect({json.dumps(settings)!r})"
+        result = self.tests.run(code, seconds=120)
         if result.status != "ok":
-            raise RuntimeError(f"the trusted kernel failed: {result.outputs}")
-        self._connected = True
+            raise RuntimeError(f"the tests' kernel failed: {result.outputs}")
 
     def _judge(self, result, source: str, points: float) -> list[NotebookNode]:
         """The outputs of a test cell; nbgrader reads the mark from them: an error is 0, a result is its number."""
@@ -140,7 +172,7 @@ class _Grading:
         if result.status != "ok":
             errors = [output for output in result.outputs if output.output_type == "error"]
             return [*outputs, *(errors or [error_output("TestFailed", "the test did not finish")])]
-        said = json.loads(_literal(result.expressions["result"]["data"]["text/plain"]))
+        said = json.loads(ast.literal_eval(result.expressions["result"]["data"]["text/plain"]))
         failure = said["failure"]
         if failure:
             details = nbformat.v4.new_output(
@@ -152,12 +184,6 @@ class _Grading:
         if said["score"] != points:
             outputs.append(nbformat.v4.new_output("execute_result", data={"text/plain": repr(said["score"])}))
         return outputs
-
-
-def _literal(text: str) -> str:
-    import ast
-
-    return ast.literal_eval(text)
 
 
 def _told(output: NotebookNode, secret: bool) -> NotebookNode:

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import nbformat
 import zmq
-from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from nbformat.notebooknode import NotebookNode
 
+from grader.clients import connect
 from grader.sandbox import Limits, Sandbox
 
-MAX_MESSAGE = 16 << 20  # bytes of one message from a kernel
 MAX_OUTPUT = 4 << 20  # characters of a cell's outputs that are kept
+_HEED_SECONDS = 2  # for an interrupt
 PROVISIONER = "edgekit-sandbox"
 
 
@@ -91,6 +92,7 @@ class Kernel:
         self.sandbox = sandbox
         self._deadline = time.monotonic() + limits.notebook_seconds
         self._died: str | None = None
+        self._in_time = True
         self._own = None if sandbox else tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp")
         place = sandbox.run if sandbox else Path(self._own.name)
         self._manager = KernelManager(transport="ipc", ip=str(place / "k"), connection_file=str(place / "kernel.json"))
@@ -109,7 +111,7 @@ class Kernel:
         if environment is not None:
             options["env"] = environment
         self._manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-        self._client: BlockingKernelClient | None = None
+        self._client = None
 
     @property
     def connection(self) -> dict:
@@ -136,6 +138,16 @@ class Kernel:
         except KernelDied as error:
             self._died = str(error)
             raise
+
+    @property
+    def usable(self) -> bool:
+        """Whether the kernel lives and did all it was asked to in time."""
+        return self._died is None and self._in_time and self._alive()
+
+    def renew(self, limits: Limits) -> None:
+        """Begin with another notebook: its time starts now."""
+        self.limits = limits
+        self._deadline = time.monotonic() + limits.notebook_seconds
 
     @property
     def pid(self) -> int:
@@ -192,11 +204,12 @@ class Kernel:
                     collector.malformed += 1  # hostile bytes on the wire; the deadline ends a flood of them
 
     def _time_out(self, collector: "_Collector") -> Result:
-        """Interrupt; a kernel that does not heed it within three seconds is killed."""
+        """Interrupt; a kernel that does not heed it is killed."""
         seconds = "its time" if time.monotonic() > self._deadline else f"{self.limits.cell_seconds:g} seconds"
         message = error_output("CellTimeout", f"this cell took longer than {seconds}, and was stopped")
+        self._in_time = False
         self._manager.interrupt_kernel()
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + _HEED_SECONDS
         while not collector.finished and self._alive():
             if time.monotonic() > deadline:
                 self._kill()
@@ -235,16 +248,6 @@ class Kernel:
             self.sandbox.close()
         if self._own:
             self._own.cleanup()
-
-
-def connect(connection: dict, outputs: bool = True) -> BlockingKernelClient:
-    """A client that takes no message over MAX_MESSAGE (or 64 MB, without the outputs' channel)."""
-    context = zmq.Context()
-    context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE if outputs else 64 << 20)
-    client = BlockingKernelClient(context=context)
-    client.load_connection_info(connection | {"key": connection["key"].encode()})
-    client.start_channels(shell=True, iopub=outputs, stdin=False, hb=False, control=True)
-    return client
 
 
 def error_output(name: str, message: str, lines: list[str] | None = None) -> NotebookNode:

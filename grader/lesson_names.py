@@ -10,7 +10,6 @@ import symtable
 from dataclasses import dataclass, field
 
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat.notebooknode import NotebookNode
 
 _BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 
@@ -23,7 +22,7 @@ class Names:
     imports: list[str] = field(default_factory=list)
 
 
-def plan(notebook: NotebookNode, tests: dict[str, str]) -> dict[str, Names]:
+def plan(notebook, tests: dict[str, str]) -> dict[str, Names]:
     """The meaning of the names of every test cell.
 
     Parameters
@@ -41,20 +40,20 @@ def plan(notebook: NotebookNode, tests: dict[str, str]) -> dict[str, Names]:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in tests:
             used, bound = used_names(tests[grade_id]), bound_names(tests[grade_id])
-            plans[grade_id] = _meaning(used, owners)
+            plans[grade_id] = _meaning(used, bound, owners)
             owners.update(dict.fromkeys(bound, "test"))
         else:
             owners.update(dict.fromkeys(bound_names(cell.source), "student"))
         owners.update(imports(cell.source))
     for grade_id in tests.keys() - plans.keys():
-        plans[grade_id] = _meaning(used_names(tests[grade_id]), owners)
+        plans[grade_id] = _meaning(used_names(tests[grade_id]), bound_names(tests[grade_id]), owners)
     return plans
 
 
-def _meaning(used: set[str], owners: dict[str, str]) -> Names:
+def _meaning(used: set[str], bound: set[str], owners: dict[str, str]) -> Names:
     names = Names()
     for name in sorted(used - _BUILTIN):
-        owner = owners.get(name, "student")
+        owner = owners.get(name, "test" if name in bound else "student")
         if owner == "student":
             names.student.append(name)
         elif owner != "test":

@@ -5,8 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import bleach
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
@@ -15,6 +17,26 @@ from traitlets import Bool
 MAX_BYTES = 64 << 20  # of a submitted notebook
 MAX_CELLS = 2000
 MAX_SOURCE = 1 << 20  # characters of a cell
+_TAGS = {
+    *bleach.ALLOWED_TAGS,
+    "br",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "img",
+    "p",
+}
+_TAGS |= {"pre", "span", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr"}
+_ATTRIBUTES = bleach.ALLOWED_ATTRIBUTES | {"*": ["class", "id"], "img": ["src", "alt", "title", "width", "height"]}
 
 
 class UnreadableNotebook(ValueError):
@@ -274,6 +296,11 @@ class HideHiddenTests(ClearHiddenTests):
 def _is_test(cell) -> bool:
     marks = cell.metadata.get("nbgrader", {})
     return bool(marks.get("grade")) and not marks.get("solution")
+
+
+def harmless_html(markdown: str) -> str:
+    """Markdown as HTML without scripts: students write it, the browser of an instructor shows it."""
+    return bleach.clean(markdown2html(markdown), tags=_TAGS, attributes=_ATTRIBUTES, strip=True)
 
 
 def harden() -> None:

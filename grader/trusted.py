@@ -7,6 +7,7 @@ import ast
 import base64
 import json
 import math
+import os
 import queue
 import re
 import sys
@@ -16,9 +17,11 @@ import traceback
 import numpy
 import psutil
 
+from grader import clients
 from grader.inside import edgekit_wire as wire
 from grader.lesson_names import python_source
 
+_STABLE = (sys.prefix, sys.base_prefix, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _MIME = "application/vnd.edgekit+json"
 _ERRORS = {
     name: error
@@ -104,11 +107,14 @@ class Student:
     """
 
     def __init__(self, connection: dict, pid: int):
-        from grader.kernels import connect
-
-        self._client = connect(connection, outputs=False)
+        self._client = clients.connect(connection, outputs=False)
         self._pid = pid
         self.deadline = math.inf
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.stop_channels()
+        self._client.context.destroy(linger=0)
 
     def names(self, names: list[str]) -> dict:
         """The values of those ``names`` that the notebook defines."""
@@ -215,15 +221,33 @@ def hidden_lines(source: str) -> set[int]:
 
 
 _cells = _Cells()
+session: dict | None = None  # what the grader says about the submission: connection, pid, folder, cells, unsafe
 _student: Student | None = None
 _last: dict = {}
+_first_names: set[str] | None = None
 
 
-def connect(connection: str) -> None:
-    """Called once by the grader: meet the student's kernel."""
-    global _student
-    settings = json.loads(connection)
-    _student = Student(settings["connection"], settings["pid"])
+def connect(settings: str) -> None:
+    """Called by the grader for every submission: forget the one before, meet this student's kernel.
+
+    The kernel is used again for the next student. It can be: what it got from the one before is plain data.
+    """
+    global _cells, _first_names, _student, session
+    session = json.loads(settings)
+    namespace = sys.modules["__main__"].__dict__
+    if _student is None:
+        _first_names = set(namespace)
+    else:
+        _student.close()
+    for name in set(namespace) - _first_names:
+        del namespace[name]
+    for name, module in list(sys.modules.items()):
+        if not (getattr(module, "__file__", None) or sys.prefix).startswith(_STABLE):
+            del sys.modules[name]  # a helper module of the lesson before
+    numpy.random.seed()  # noqa: NPY002  (what the tests of the submission before seeded)
+    os.chdir(session["folder"])
+    _cells = _Cells()
+    _student = Student(session["connection"], session["pid"])
 
 
 def run_test(request: str) -> None:
@@ -313,6 +337,8 @@ def _raised_by_assert(error: BaseException) -> bool:
 
 
 def _what_failed(error: BaseException, name: str) -> str:
+    if hasattr(error, "for_student"):
+        return error.for_student
     if hasattr(error, "students_traceback"):
         return f"your code raised {name}"
     if isinstance(error, NameError) and error.name:

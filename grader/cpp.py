@@ -1,0 +1,153 @@
+"""For test cells: the student's C++ is built and run, in the sandbox, and asked from outside what it answers.
+
+    from grader import cpp
+    with cpp.board("main_cpp", model_files) as board:
+        score = board.classify([0, 1]).scores[0]
+
+Only the text of the student's cell is taken. The project around it is made anew by trusted code; the compiler and the
+program run in the sandbox, so that neither ``#include "/etc/..."`` nor the program finds anything.
+"""
+
+import contextlib
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from grader import sandbox
+
+MAX_HEARD = 16 << 20  # bytes that a program may say
+_LIMITS = sandbox.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
+_BUILD = "import sys; from edgekit import firmware; firmware.open_project(sys.argv[1]).build('sim')"
+
+
+class CppError(AssertionError):
+    """The program does not build; ``for_student`` is what the compiler says, which the student may read."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.for_student = message
+
+
+@contextlib.contextmanager
+def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.cpp", build_seconds: float = 120):
+    """A simulated board that runs the C++ of a student's cell.
+
+    Parameters
+    ----------
+    cell : str
+        Grade id of the ``%%firmware`` cell.
+    model_files : list of Path
+        What `edgekit.codegen.export` wrote; of a network of the test's own, so that no answer can be guessed.
+    app : str
+        The application of `edgekit.firmware.create`.
+    path : str
+        The file that the cell writes, inside the project.
+    build_seconds : float
+        Longest time the build may take.
+
+    Yields
+    ------
+    edgekit.board.Board
+
+    Raises
+    ------
+    CppError
+        The cell does not begin with ``%%firmware PATH``, or does not compile.
+    edgekit.board.BoardError
+        The program stopped, or does not answer.
+    """
+    from edgekit import firmware
+    from edgekit.board import Board, BoardError
+
+    source = firmware_source(_cell_text(cell, path), path)
+    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+        project = firmware.create(app, Path(scratch) / "project", model_files)
+        (project.directory / path).write_text(source, encoding="utf-8")
+        Path(scratch).chmod(0o755)
+        _build(project.directory, build_seconds)
+        with _transport(project) as transport:
+            try:
+                opened = Board(transport)
+                with opened:
+                    yield opened
+            except BoardError as error:
+                error.for_student = str(error)
+                raise
+
+
+def firmware_source(text: str, path: str) -> str:
+    """The C++ in a ``%%firmware PATH`` cell; raises CppError when the cell is not one."""
+    first, _, source = text.lstrip().partition("\n")
+    if not re.fullmatch(rf"%%firmware\s+{re.escape(path)}\s*", first):
+        raise CppError(f"the cell should begin with %%firmware {path}; it begins with {first[:60]!r}")
+    return source.replace("\0", "")
+
+
+def _cell_text(cell: str, path: str) -> str:
+    """The text of the cell under grading; in an instructor's own notebook, the last such cell that was run."""
+    trusted = sys.modules.get("grader.trusted")
+    if trusted is not None and trusted.session is not None:
+        return trusted.session.get("cells", {}).get(cell, "")
+    from IPython import get_ipython
+
+    history = get_ipython().user_ns["In"]
+    return next((text for text in reversed(history) if text.lstrip().startswith(f"%%firmware {path}")), "")
+
+
+def _unsafe() -> bool:
+    trusted = sys.modules.get("grader.trusted")
+    return bool(trusted is not None and trusted.session and trusted.session.get("unsafe"))
+
+
+def _build(project: Path, seconds: float) -> None:
+    program = [sys.executable, "-c", _BUILD, str(project)]
+    if _unsafe():
+        result = subprocess.run(
+            program,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    else:
+        result = sandbox.run(program, _LIMITS, seconds, binds=[(project, True)])
+    if result.returncode:
+        raise CppError(f"main.cpp does not build:\n{_compiler_says(result.stdout)}")
+
+
+def _compiler_says(output: str) -> str:
+    """The compiler's complaints about the student's file, or the end of the output where there are none."""
+    complaints = [line for line in output.splitlines() if re.search(r"\b(error|undefined reference)\b", line)]
+    return "\n".join(line[:300] for line in (complaints or output.splitlines()[-5:])[:12])
+
+
+@contextlib.contextmanager
+def _transport(project):
+    from edgekit.board import StdioTransport, TransportError
+
+    class Limited(StdioTransport):
+        """A line on which only so much is heard."""
+
+        heard = 0
+
+        def read(self, timeout):
+            data = super().read(timeout)
+            self.heard += len(data)
+            if self.heard > MAX_HEARD:
+                raise TransportError("the program says too much")
+            return data
+
+    command = [str(project.program("sim")), "--stdio"]
+    if _unsafe():
+        yield Limited(command)
+        return
+    box = sandbox.Sandbox(_LIMITS, binds=[(project.directory, False)])
+    try:
+        transport = Limited(box.command(command, show_run=False))
+        box.watch(transport._process)
+        yield transport
+    finally:
+        box.close()

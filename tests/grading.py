@@ -1,0 +1,68 @@
+"""For the grading tests: the toy course, its notebook in every state, and one run of nbgrader over a whole class."""
+
+import copy
+from pathlib import Path
+
+import nbformat
+
+from grader import demo
+
+LESSONS = Path(__file__).parent / "course" / "lessons"
+LIMITS = """
+c = get_config()
+c.RunSubmission.cell_seconds = 6
+c.RunSubmission.notebook_seconds = 40
+c.RunSubmission.memory_mb = 1024
+c.RunSubmission.processes = 128
+c.RunSubmission.disk_mb = 64
+"""
+
+
+class Class:
+    """A course on the toy lesson with short limits, and students who hand things in."""
+
+    def __init__(self, root: Path):
+        self.course = demo.make_course(LESSONS, "toy", root)
+        with (root / "nbgrader_config.py").open("a") as config:
+            config.write(LIMITS)
+        demo.nbgrader(self.course, "generate_assignment", "toy")
+        self._made = {student: demo.submission(self.course, "toy", student) for student in demo.STUDENTS}
+
+    @property
+    def database(self) -> Path:
+        return self.course.root / "gradebook.db"
+
+    def notebook(self, student: str = "empty", first_cell: str = "") -> nbformat.NotebookNode:
+        """The notebook of an ``honest``, ``partial`` or ``empty`` student, with one more cell at its start."""
+        notebook = copy.deepcopy(self._made[student])
+        if first_cell:
+            notebook.cells.insert(0, nbformat.v4.new_code_cell(first_cell))
+        return notebook
+
+    def hand_in(self, student: str, notebook: nbformat.NotebookNode | bytes) -> Path:
+        """Hand in a notebook, or bytes in its place; returns the submission's folder."""
+        made = notebook if isinstance(notebook, dict) else self._made["empty"]
+        path = demo.hand_in(self.course, "toy", student, made)
+        if isinstance(notebook, bytes):
+            path.write_bytes(notebook)
+        return path.parent
+
+    def grade(self, *options: str, check: bool = True):
+        """`nbgrader autograde` for everybody; returns what it said."""
+        return demo.nbgrader(self.course, "autograde", "toy", *options, check=check).stdout
+
+    def points(self) -> dict[str, float]:
+        """The points of every student's tests."""
+        return {student: demo.total(marks) for student, marks in demo.marks(self.course, "toy").items()}
+
+    def autograded(self, student: str) -> nbformat.NotebookNode:
+        return nbformat.read(self.course.root / "autograded" / student / "toy" / "toy.ipynb", as_version=4)
+
+    def text_of(self, student: str) -> str:
+        """Everything the graded notebook of a student shows."""
+        return (self.course.root / "autograded" / student / "toy" / "toy.ipynb").read_text()
+
+
+def cell(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:
+    """The cell with a grade id."""
+    return next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
