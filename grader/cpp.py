@@ -10,6 +10,7 @@ program run in the sandbox, so that neither ``#include "/etc/..."`` nor the prog
 
 import contextlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.c
         (project.directory / path).write_text(source, encoding="utf-8")
         Path(scratch).chmod(0o755)
         _build(project.directory, build_seconds)
-        with _transport(project) as transport:
+        with _transport(_taken_out(project.program("sim"), Path(scratch) / "run")) as transport:
             try:
                 opened = Board(transport)
                 with opened:
@@ -124,8 +125,19 @@ def _compiler_says(output: str) -> str:
     return "\n".join(line[:300] for line in (complaints or output.splitlines()[-5:])[:12])
 
 
+def _taken_out(program: Path, folder: Path) -> Path:
+    """A copy of the built program in a folder of its own: all that the next sandbox is shown."""
+    if program.is_symlink() or not program.is_file():
+        raise CppError("the build made no program")
+    folder.mkdir(mode=0o755)
+    copy = folder / "program"
+    shutil.copyfile(program, copy, follow_symlinks=False)
+    copy.chmod(0o755)
+    return copy
+
+
 @contextlib.contextmanager
-def _transport(project):
+def _transport(program: Path):
     from edgekit.board import StdioTransport, TransportError
 
     class Limited(StdioTransport):
@@ -140,11 +152,11 @@ def _transport(project):
                 raise TransportError("the program says too much")
             return data
 
-    command = [str(project.program("sim")), "--stdio"]
+    command = [str(program), "--stdio"]
     if _unsafe():
         yield Limited(command)
         return
-    box = sandbox.Sandbox(_LIMITS, binds=[(project.directory, False)])
+    box = sandbox.Sandbox(_LIMITS, binds=[(program.parent, False)])
     try:
         transport = Limited(box.command(command, show_run=False))
         box.watch(transport._process)
