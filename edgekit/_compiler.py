@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+REMEDY = "sudo apt install g++ (Debian, Ubuntu), sudo dnf install gcc-c++ (Fedora), xcode-select --install (macOS)"
+
 
 @dataclass
 class Problem:
@@ -63,10 +65,7 @@ def check(path, project, flags, include):
     """
     compiler = next(iter(compilers().values()), None)
     if compiler is None:
-        raise FileNotFoundError(
-            "no C++ compiler is installed: sudo apt install g++ (Debian, Ubuntu), sudo dnf install gcc-c++ (Fedora), "
-            "xcode-select --install (macOS)"
-        )
+        raise FileNotFoundError(f"no C++ compiler is installed: {REMEDY}")
     run = subprocess.run(
         [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", str(path)],
         cwd=project,

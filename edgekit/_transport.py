@@ -6,6 +6,7 @@ A transport carries bytes and knows nothing of their meaning; `edgekit.board.Boa
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import time
 
@@ -21,11 +22,13 @@ class Transport:
 
     Attributes:
         name: what a person calls it: a port's path.
-        simulated: whether there is a real board behind it.
+        simulated: whether there is a program instead of a board behind it.
+        baud: the rate of the line when it was opened, bits a second.
     """
 
     name = "?"
     simulated = False
+    baud = 115200
 
     def read(self, timeout):
         """Return what has come, waiting up to `timeout` seconds for the first byte; b"" for nothing.
@@ -45,6 +48,14 @@ class Transport:
 
     def set_baud(self, baud):
         """Change the rate of a serial line, bits a second; elsewhere nothing."""
+
+    def reset_board(self):
+        """Restart the board.
+
+        Raises:
+            TransportError: there is no way to.
+        """
+        raise TransportError(f"{self.name} has no reset line")
 
     def close(self):
         """Give everything back; may be called twice."""
@@ -66,7 +77,7 @@ class SerialTransport(Transport):
 
         from edgekit import _ports
 
-        self.name = str(port)
+        self.name, self.baud = str(port), baud
         try:
             # Exclusive: two programs that read one port each get half of every frame.
             self._serial = serial.Serial(baudrate=baud, timeout=0, write_timeout=5, exclusive=_exclusive())
@@ -140,6 +151,10 @@ class SimulatedTransport(SerialTransport):
             raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.returncode)}")
         return data
 
+    def reset_board(self):
+        """Press the simulated board's reset button."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def close(self):
         if hasattr(self, "_serial"):
             super().close()
@@ -192,8 +207,6 @@ def stop_simulator(process):
 
 def describe_exit(status):
     """What a program's exit status means, in words."""
-    import signal
-
     if status is not None and status < 0:
         return {
             signal.SIGSEGV: "it used memory that is not its own (for example an index outside an array)",

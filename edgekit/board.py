@@ -22,6 +22,8 @@ from edgekit._transport import SerialTransport, SimulatedTransport, StdioTranspo
 __all__ = ["Board", "BoardError", "Info", "Result", "StdioTransport", "Transport", "connect", "find", "simulate"]
 
 _PIECE = 240  # bytes of input in one frame; EspSerialPort.h has the same number
+_LONGEST_INFERENCE = 20.0  # seconds without any answer after which a board that has an input counts as silent
+_NEW_BAUD_SECONDS = 1.5  # less than the 2 seconds after which the board gives up a new rate that brought no frame
 _INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
 
 
@@ -95,9 +97,10 @@ class Board:
         self._sequence = 0
         self._transfer = secrets.randbits(32)
         self._inbox = []
+        self._baud = self._start_baud = transport.baud
         self._close = weakref.finalize(self, transport.close)
         try:
-            self.info = self._hello()
+            self.info = self._hello(patience)
         except BaseException:
             self.close()
             raise
@@ -142,21 +145,23 @@ class Board:
             BoardError: the board does not answer, or reports an error.
         """
         data = self._as_input(values).tobytes()
-        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1
+        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1  # 0 is no transfer
         transfer = self._transfer
         pieces = range(0, len(data), _PIECE)
         self._send_pieces(transfer, data, pieces)
-        heard, asked, wait = time.monotonic(), 0, 0.2
+        heard, wait = time.monotonic(), 0.2
         while True:
             frame = self._receive(wait)
             if frame is None:
-                if time.monotonic() - heard > self.patience:
+                if time.monotonic() - heard > _LONGEST_INFERENCE:
                     raise BoardError(self._silence())
-                # The answer, a piece, or the question was lost, or the board is still computing.
-                self._send(_frame.QUERY, struct.pack("<I", transfer))
-                asked, wait = asked + 1, min(wait * 1.5, 2.0)
+                if time.monotonic() - heard > 2.0 and self._baud != self._start_baud:
+                    self._recover_baud()
+                # The answer, a piece or the question was lost, or the board is still computing.
+                self._ask(transfer)
+                wait = min(wait * 1.5, 2.0)
                 continue
-            heard = time.monotonic()
+            heard, wait = time.monotonic(), 0.2
             if frame.type == _frame.READY:  # it was reset and has forgotten everything
                 self._send_pieces(transfer, data, pieces)
             elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
@@ -167,6 +172,7 @@ class Board:
                 if frame.type == _frame.MISSING:
                     offsets = [offset for (offset,) in struct.iter_unpack("<I", frame.payload[4:])]
                     self._send_pieces(transfer, data, [offset for offset in offsets if offset in pieces])
+                    self._ask(transfer)
 
     def monitor(self, on_text=None, seconds=None):
         """Hand over what the board prints, as it comes, until interrupted.
@@ -187,38 +193,71 @@ class Board:
         """What the board has printed since the last call."""
         return self._reader.text()
 
+    def reset(self):
+        """Restart the board, as its RST button does."""
+        self.transport.reset_board()
+        self.transport.set_baud(self._start_baud)
+        self._baud = self._start_baud
+        self.info = self._hello(self.patience)
+
     def set_baud(self, baud):
-        """Talk faster or slower; goes back to the rate at the start if the line does not carry it.
+        """Talk faster or slower.
 
         Args:
             baud: bits a second, for example 921600.
 
         Raises:
-            BoardError: the board does not answer at this rate; the old one still works.
+            BoardError: the line does not carry this rate; the rate at the start is used again.
         """
-        self._send(_frame.SET_BAUD, struct.pack("<I", baud))
-        self._expect(_frame.SET_BAUD, f"{self.name} does not know SET_BAUD")
-        self.transport.set_baud(baud)
-        self._hello()
-
-    def _hello(self):
         deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            self._send(_frame.SET_BAUD, struct.pack("<I", baud))
+            if self._wait_for(_frame.SET_BAUD, 0.5):
+                break
+        # Also without an answer: it may be that only the answer was lost.
+        self._use_baud(baud)
+        try:
+            self._hello(_NEW_BAUD_SECONDS)
+        except BoardError:
+            self._use_baud(self._start_baud)
+            self._hello(self.patience)
+            raise BoardError(f"{self.name} cannot be understood at {baud} baud: {self._start_baud} is used") from None
+
+    def _use_baud(self, baud):
+        self.transport.set_baud(baud)
+        self._baud = baud
+
+    def _recover_baud(self):
+        """A board that was reset talks at the rate at the start again: meet it there, and return to the faster one."""
+        baud = self._baud
+        self._use_baud(self._start_baud)
+        try:
+            self._hello(1.0)
+        except BoardError:
+            self._use_baud(baud)
+        else:
+            with contextlib.suppress(BoardError):
+                self.set_baud(baud)
+
+    def _hello(self, patience):
+        deadline = time.monotonic() + patience
         while (remaining := deadline - time.monotonic()) > 0:
             self._send(_frame.HELLO)
-            frame = self._receive(min(remaining, 0.5))
-            while frame is not None and frame.type != _frame.READY:
-                frame = self._receive(0.1)
-            if frame is not None:
+            if frame := self._wait_for(_frame.READY, min(remaining, 0.5)):
                 return _parse_ready(frame.payload)
         raise BoardError(self._silence())
 
-    def _expect(self, kind, message):
-        deadline = time.monotonic() + 2.0
-        while time.monotonic() < deadline:
-            frame = self._receive(0.2)
+    def _wait_for(self, kind, seconds):
+        """The next frame of this type, or None; others that come before it are dropped."""
+        deadline = time.monotonic() + seconds
+        while (remaining := deadline - time.monotonic()) > 0:
+            frame = self._receive(remaining)
             if frame is not None and frame.type == kind:
                 return frame
-        raise BoardError(message)
+        return None
+
+    def _ask(self, transfer):
+        self._send(_frame.QUERY, struct.pack("<I", transfer))
 
     def _silence(self):
         if self.simulated:

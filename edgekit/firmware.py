@@ -18,6 +18,7 @@ from edgekit import _compiler, _platformio
 APPS = ("xormodel",)
 ENVIRONMENTS = ("sim", "esp_eye")
 _MANIFEST = ".edgekit.json"  # in a project: what it was made from, and the hash of each generated file
+_OWNED = {"src/main.cpp"}  # the student's
 _KEPT = ".previous"  # in a project: what generated or magic-written files held before, dated
 
 
@@ -37,6 +38,10 @@ class BuildError(FirmwareError):
         super().__init__(message)
         self.problems = list(problems)
         self.output = output
+
+
+# The compiler's levels, and the end of their names in ESP-IDF's Kconfig.
+_KCONFIG_LEVEL = {"debug": "DEBUG", "size": "SIZE", "performance": "PERF", "none": "NONE"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Options:
     baud: int = 115200
 
     def __post_init__(self):
-        levels = ("debug", "size", "performance", "none")
+        levels = tuple(_KCONFIG_LEVEL)
         for name, allowed in {
             "cpu_mhz": (80, 160, 240),
             "optimize": levels,
@@ -112,23 +117,20 @@ def create(app, directory, model_files, options=None):
         else "compiled"
     )
 
+    values = {
+        "app": app,
+        "model": model,
+        "engine": engine,
+        "options": options,
+        "kconfig_level": _KCONFIG_LEVEL,
+        "sim_flags": " ".join(CXX_FLAGS),
+    }
     made = {f"src/{path.name}": path.read_bytes() for path in model_files}
-    for name, source in _templates(app):
-        made[name] = source
-    values = {"app": app, "model": model, "engine": engine, "options": options, "sim_flags": " ".join(CXX_FLAGS)}
-    hashes = manifest["files"]
-    for name, content in made.items():
-        if isinstance(content, Path):
-            content = _render(content, values)
-        if content.strip() == b"" and name.endswith(".yml"):
-            continue
-        _put(directory, name, content, hashes, owned=name == "src/main.cpp")
-    _write(
-        directory / _MANIFEST,
-        json.dumps(
-            {"app": app, "model": model, "engine": engine, "options": asdict(options), "files": hashes}, indent=1
-        ).encode(),
-    )
+    made |= {name: _render(path, values) for name, path in _templates(app)}
+    made = {name: content for name, content in made.items() if content.strip()}  # nothing to say: no file
+    hashes = _bring_up_to_date(directory, made, manifest["files"])
+    description = {"app": app, "model": model, "engine": engine, "options": asdict(options), "files": hashes}
+    _write(directory / _MANIFEST, json.dumps(description, indent=1).encode())
     _platformio.prepare()
     return _make_current(Project(directory))
 
@@ -362,19 +364,39 @@ def _render(path, values):
     return environment.from_string(path.read_text()).render(values).encode()
 
 
-def _put(directory, name, content, hashes, owned):
-    """Write a generated file, unless it is the student's own; keep what somebody else wrote there."""
-    path = directory / name
-    digest = hashlib.sha256(content).hexdigest()
-    if path.is_file():
-        there = hashlib.sha256(path.read_bytes()).hexdigest()
-        if owned or there == digest:
-            hashes.setdefault(name, digest)
-            return
-        if there != hashes.get(name):
+def _bring_up_to_date(directory, made, before):
+    """Write the generated files and remove those that are generated no more; keep aside what somebody edited.
+
+    Args:
+        made: {name: bytes}.
+        before: {name: hash} of what was generated the last time.
+
+    Returns:
+        {name: hash} of what is generated now.
+    """
+    hashes = {name: _hash(content) for name, content in made.items()}
+    for name in before.keys() | made.keys():
+        path = directory / name
+        there = _hash(path.read_bytes()) if path.is_file() else None
+        if there == hashes.get(name) or (name in _OWNED and there):
+            continue
+        if there not in (None, before.get(name)):
             _keep(directory, path)
-    _write(path, content)
-    hashes[name] = digest
+        if name in made:
+            _write(path, made[name])
+        else:
+            path.unlink()
+        if name == "sdkconfig.defaults":
+            # ESP-IDF reads the defaults only where it has not yet written its own full configuration.
+            for full in directory.glob("sdkconfig.*"):
+                if full.name != name:
+                    _keep(directory, full)
+                    full.unlink()
+    return hashes
+
+
+def _hash(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def _keep(directory, path):

@@ -17,22 +17,25 @@ void EspSerialPort::receive_input(void *input, int size, char type) {
     input_size_ = size;
     input_type_ = type;
     missing_ = -1;  // no transfer yet
-    while (missing_ != 0) {
-        uint8_t bytes[64];
-        constexpr int patience_ms = 100;
-        const int count = uart::read(bytes, sizeof bytes, patience_ms);
-        for (int i = 0; i < count; i++) {
-            Frame frame;
-            if (reader_.take(bytes[i], frame)) {
-                unproven_ms_ = -1;
-                handle(frame);
-            }
+    while (missing_ != 0) {  // and not a byte further: what follows may belong to the next input
+        if (next_byte_ == bytes_read_) {
+            next_byte_ = 0;
+            bytes_read_ = uart::read(bytes_, sizeof bytes_, 100);
+            doubt_new_baud();
         }
-        // At a rate that one side cannot keep nothing arrives whole: go back to where the computer will look.
-        if (unproven_ms_ >= 0 && (unproven_ms_ += count ? 1 : patience_ms) > 2000) {
-            unproven_ms_ = -1;
-            uart::set_baud(0);
+        Frame frame;
+        if (next_byte_ < bytes_read_ && reader_.take(bytes_[next_byte_++], frame)) {
+            new_baud_is_good_ = true;
+            handle(frame);
         }
+    }
+}
+
+// At a rate that one side cannot keep nothing arrives whole: go back to where the computer will look.
+void EspSerialPort::doubt_new_baud() {
+    if (!new_baud_is_good_ && since_new_baud_.microseconds() > 2000000) {
+        new_baud_is_good_ = true;
+        uart::set_baud(0);
     }
 }
 
@@ -97,7 +100,7 @@ void EspSerialPort::send_missing(uint32_t transfer) {
     frame.type = Frame::MISSING;
     frame.append(transfer);
     const bool known = transfer == transfer_ && missing_ >= 0;
-    for (int offset = 0; offset < input_size_ && frame.size <= 32 * 4; offset += piece_) {
+    for (int offset = 0; offset < input_size_ && frame.size + 4 <= Frame::max_payload; offset += piece_) {
         if (!known || !has(offset / piece_)) {
             frame.append(static_cast<uint32_t>(offset));
         }
@@ -168,7 +171,8 @@ void EspSerialPort::change_baud(uint32_t baud) {
     frame.append(baud);
     send(frame);
     uart::set_baud(baud);
-    unproven_ms_ = 0;
+    new_baud_is_good_ = false;
+    since_new_baud_.restart();
 }
 
 void EspSerialPort::send(Frame &frame) {

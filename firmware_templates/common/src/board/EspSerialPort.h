@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "Frame.h"
+#include "Stopwatch.h"
 
 class EspSerialPort {
 public:
@@ -33,10 +34,15 @@ private:
     void send_ready();
     void send_missing(uint32_t transfer);
     void change_baud(uint32_t baud);
+    void doubt_new_baud();
 
     FrameReader reader_;
     uint16_t sequence_ = 0;
-    int unproven_ms_ = -1;  // how long a new baud rate has brought no frame; -1 when the rate is proven
+    uint8_t bytes_[64];
+    int bytes_read_ = 0;
+    int next_byte_ = 0;
+    bool new_baud_is_good_ = true;
+    Stopwatch since_new_baud_;
 
     // The input being received.
     uint8_t *input_ = nullptr;

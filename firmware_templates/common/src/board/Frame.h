@@ -18,7 +18,7 @@ struct Frame {
         READY = 0x91,    // the network: see EspSerialPort::send_ready
         RESULT = 0x92,   // transfer (4), microseconds (4), label length (1), label, scores (float32 each)
         ERROR = 0x93,    // transfer (4), text
-        MISSING = 0x94,  // transfer (4), then offset (4) of each piece not yet received, at most 32
+        MISSING = 0x94,  // transfer (4), then offset (4) of pieces not yet received, at most 63
     };
     static constexpr int max_payload = 256;
     static constexpr int overhead = 3 + 4;                               // type and sequence, checksum

@@ -5,7 +5,10 @@
 //     program --with-stdin  the same, and stops as soon as its standard input is closed, so that it never outlives
 //                           whoever started it
 //     program --stdio       the serial line is standard input and output; stops at the end of input
+//
+// The signal SIGUSR1 is the reset button: the application starts again and has forgotten everything; the line stays.
 #include <cstdio>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -51,6 +54,26 @@ static void open_pseudo_terminal() {
     simulator::line_in = simulator::line_out = board;
 }
 
+// Starts the program again from the beginning, in the same process and with the same line.
+static char **program_arguments;
+static char line_variable[40];
+
+static void reset(int) {
+    char *environment[] = {line_variable, nullptr};
+    execve("/proc/self/exe", program_arguments, environment);
+    execve(program_arguments[0], program_arguments, environment);  // where there is no /proc
+    _exit(1);
+}
+
+static void install_reset_button(char **arguments) {
+    program_arguments = arguments;
+    snprintf(line_variable, sizeof line_variable, "SIMULATED_LINE=%d", simulator::line_in);
+    struct sigaction action = {};
+    action.sa_handler = reset;
+    action.sa_flags = SA_NODEFER;  // the new program inherits what is blocked
+    sigaction(SIGUSR1, &action, nullptr);
+}
+
 static void stop_with_stdin() {
     std::thread([] {
         char byte;
@@ -66,9 +89,14 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: %s [--stdio | --with-stdin]\n", arguments[0]);
         return 2;
     }
-    if (strcmp(mode, "--stdio") != 0) {
+    if (const char *line = getenv("SIMULATED_LINE")) {  // after a reset
+        simulator::line_in = atoi(line);
+        simulator::line_out = simulator::line_in == STDIN_FILENO ? STDOUT_FILENO : simulator::line_in;
+        setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    } else if (strcmp(mode, "--stdio") != 0) {
         open_pseudo_terminal();
     }
+    install_reset_button(arguments);
     if (strcmp(mode, "--with-stdin") == 0) {
         stop_with_stdin();
     }

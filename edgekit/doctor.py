@@ -1,0 +1,191 @@
+"""Looks at this computer and says what is missing for a lesson, and how to get it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_SIGNS = {"good": "ok", "optional": "--", "bad": "!!"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one thing.
+
+    Attributes:
+        state: "good", "optional" (missing, and only some things need it) or "bad".
+        what: the thing.
+        found: what was found.
+        remedy: what to do about it; empty if nothing need be done.
+    """
+
+    state: str
+    what: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self):
+        remedy = f"\n       {self.remedy}" if self.remedy else ""
+        return f"{_SIGNS[self.state]}  {self.what}: {self.found}{remedy}"
+
+
+def examine():
+    """Look at everything.
+
+    Yields:
+        a `Finding` for each thing, as soon as it is known.
+    """
+    yield python()
+    yield packages()
+    yield platformio()
+    yield compiler()
+    yield serial_ports()
+    yield disk()
+    yield xtensa()
+    yield bubblewrap()
+
+
+def main():
+    """Print all findings.
+
+    Returns:
+        0 if nothing that every lesson needs is missing, or 1.
+    """
+    bad = 0
+    for finding in examine():
+        print(finding, flush=True)
+        bad += finding.state == "bad"
+    print("Everything that a lesson needs is there." if not bad else f"{bad} of these must be put right.")
+    return 1 if bad else 0
+
+
+def python():
+    """The Python that runs this."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.maxsize < 2**32:
+        return Finding("bad", "Python", f"{version}, for 32 bits", "install a 64-bit Python: TensorFlow needs one")
+    return Finding("good", "Python", f"{version} at {sys.executable}")
+
+
+def packages():
+    """edgekit's own requirements, against what is installed."""
+    from packaging.requirements import Requirement
+
+    wrong, count = [], 0
+    for line in metadata.requires("edgekit") or []:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        count += 1
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
+    if wrong:
+        return Finding(
+            "bad", "Packages", "; ".join(wrong), "run ./start-notebook.sh again: it installs what is missing"
+        )
+    return Finding("good", "Packages", f"all {count} that edgekit needs")
+
+
+def platformio():
+    """PlatformIO, its core folder, and Espressif's tools in it."""
+    from edgekit import _platformio
+
+    folder = _platformio.core_folder()
+    try:
+        version = metadata.version("platformio")
+        _platformio.prepare()
+    except metadata.PackageNotFoundError:
+        return Finding(
+            "bad", "PlatformIO", "not installed", "run ./start-notebook.sh again: it installs what is missing"
+        )
+    except OSError as error:
+        return Finding(
+            "bad",
+            "PlatformIO",
+            f"its folder {folder} cannot be written ({error.strerror})",
+            "make it yours, or name another: export PLATFORMIO_CORE_DIR=$HOME/platformio",
+        )
+    found = f"{version}, its tools in {folder}"
+    if not (folder / "packages" / "framework-espidf").is_dir():
+        remedy = "nothing to do without a board; the first build for one downloads about 1.5 GB"
+        return Finding("optional", "PlatformIO", f"{found}; Espressif's tools are not there yet", remedy)
+    return Finding("good", "PlatformIO", f"{found}, Espressif's among them")
+
+
+def compiler():
+    """A C++ compiler for the simulated board, tried out."""
+    from edgekit import _compiler
+
+    compilers = _compiler.compilers()
+    if not compilers:
+        return Finding("bad", "C++ compiler", "none, so that there is no simulated board", _compiler.REMEDY)
+    name, path = next(iter(compilers.items()))
+    # macOS has a clang++ that only asks to install the real one.
+    run = subprocess.run(
+        [path, "-x", "c++", "-std=c++17", "-fsyntax-only", "-"],
+        input="#include <thread>\nint main() {}\n",
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        return Finding("bad", "C++ compiler", f"{path} does not work: {run.stderr.strip()[:200]}", _compiler.REMEDY)
+    return Finding("good", "C++ compiler", f"{name} at {path}")
+
+
+def serial_ports():
+    """Boards that are plugged in, and whether they may be used."""
+    from edgekit import _ports
+
+    ports = _ports.candidates()
+    if not ports:
+        return Finding("optional", "Board", "none is plugged in; everything runs on the simulated one")
+    forbidden = [port.device for port in ports if os.name == "posix" and not os.access(port.device, os.R_OK | os.W_OK)]
+    names = ", ".join(_ports.describe(port) for port in ports)
+    if forbidden:
+        return Finding("bad", "Board", f"{names}, which may not be used", _ports.permission_remedy(forbidden[0]))
+    return Finding("good", "Board", names)
+
+
+def disk():
+    """Room for builds, beside what PlatformIO may download."""
+    folder = Path.home() if Path.home().is_dir() else Path.cwd()
+    free = shutil.disk_usage(folder).free / 1e9
+    found = f"{free:.1f} GB free in {folder}"
+    if free < 0.5:
+        return Finding("bad", "Disk", found, "make room: a lesson writes about 0.2 GB")
+    if free < 4:
+        return Finding("optional", "Disk", found, "enough for the simulated board; Espressif's tools need about 4 GB")
+    return Finding("good", "Disk", found)
+
+
+def xtensa():
+    """The emulated core, for counting instructions."""
+    missing = [name for name in ("xtensa-lx106-elf-gcc", "qemu-system-xtensa") if not shutil.which(name)]
+    if missing:
+        return Finding(
+            "optional",
+            "Emulated Xtensa",
+            f"no {' and no '.join(missing)}, so that instructions cannot be counted",
+            "sudo apt install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf qemu-system-misc (Debian, Ubuntu)",
+        )
+    return Finding("good", "Emulated Xtensa", "compiler and emulator")
+
+
+def bubblewrap():
+    """The sandbox for grading."""
+    if not shutil.which("bwrap"):
+        return Finding(
+            "optional",
+            "bubblewrap",
+            "not there; only instructors need it, to grade",
+            "sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)",
+        )
+    return Finding("good", "bubblewrap", "there, for grading")
