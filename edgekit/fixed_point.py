@@ -76,16 +76,28 @@ def softmax(q, quantization):
         int8 array of q's shape.
     """
     q = np.asarray(q, np.int64)
-    multiplier, shift = _input_multiplier(quantization.scale, 5)
-    difference = q - q.max(axis=-1, keepdims=True)
-    counts = difference >= -_input_radius(5, shift)
-    exponentials = exp_of_negative(requantize(np.where(counts, difference, 0), multiplier, shift), 5)
-    total = np.where(counts, rounding_shift(exponentials, 12), 0).sum(axis=-1, keepdims=True)
+    exponentials = exponentials_of_steps(quantization)[q.max(axis=-1, keepdims=True) - q]
+    total = rounding_shift(exponentials, 12).sum(axis=-1, keepdims=True)
     # total is in Q12 and at least 1: shifted left until its first bit is where the sign goes, it is 1 + x, x in [0, 1).
     leading_zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     reciprocal = one_over_one_plus((total << leading_zeros) - 2**31)
     y = rounding_shift(high_mul(reciprocal, exponentials), 12 - leading_zeros + 31 - 8) - 128
-    return np.where(counts, np.clip(y, -128, 127), -128).astype(np.int8)
+    return np.clip(y, -128, 127).astype(np.int8)
+
+
+def exponentials_of_steps(quantization):
+    """exp(-d * scale) for a distance of d = 0 to 255 steps, as softmax counts it: Q0, 0 where it is too small.
+
+    Args:
+        quantization: `Quantization` of the tensor.
+
+    Returns:
+        int64 array (256,).
+    """
+    distance = np.arange(256)
+    multiplier, shift = _input_multiplier(quantization.scale, 5)
+    counts = distance <= _input_radius(5, shift)
+    return np.where(counts, exp_of_negative(requantize(np.where(counts, -distance, 0), multiplier, shift), 5), 0)
 
 
 def sigmoid(x):

@@ -1,0 +1,192 @@
+"""Int8 ops as C: which kernel, with which constants."""
+
+from math import prod
+
+import numpy as np
+
+from edgekit import fixed_point
+from edgekit.codegen import moving
+from edgekit.codegen._step import (
+    Step,
+    anywhere,
+    array,
+    not_after,
+    not_before,
+    padding_before,
+    pool_overlap,
+    window,
+)
+from edgekit.codegen.plan import Rule
+from edgekit.quantization import by_channel, output_bounds, quantize_multiplier, requantization
+
+BLOCK_BYTES = 8192  # of widened patches that are multiplied at once, where no row is shorter
+CAREFUL = 64  # added to the shift of a channel whose accumulator may need all 32 bits
+
+
+def emit(model, op, layer):
+    """An op of a `QuantizedNetwork` as a `Step`.
+
+    Args:
+        model: the network.
+        op: one of its ops, any but reshape.
+        layer: C name to build others from.
+
+    Returns:
+        `Step`.
+    """
+    return globals()[f"_{op.kind}"](model, op, layer)
+
+
+def _conv2d(model, op, layer):
+    name, definition = window(model, op, layer)
+    filters = _filters(model, op, layer)
+    out_channels, *_, channels = op.weights.shape
+    height, width, _ = model.shapes[op.output]
+    row = 2 * ((prod(op.weights.shape[1:]) + 1) // 2 * 2)  # bytes of a widened patch
+    pointwise = op.window == (1, 1) and op.stride == (1, 1)
+    block = max(1, min(height * width if pointwise else width, BLOCK_BYTES // row))
+    if pointwise:
+        kernel, overlap = "pointwise_conv2d", not_before if out_channels > channels else not_after
+    else:
+        kernel, overlap = "conv2d", _conv2d_overlap(model, op, block)
+    call = f"{kernel}_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
+    return Step(f"int8/{kernel}.h", call, f"{filters}\n{definition}", (2 + block) * row, overlap)
+
+
+def _conv2d_overlap(model, op, block):
+    """Patches are copied a block at a time; what a block writes must lie before all that later blocks read."""
+    height, width, channels = model.shapes[op.inputs[0]]
+    out_height, out_width, out_channels = model.shapes[op.output]
+    top, _ = padding_before(model, op)
+    rooms = [height * width * channels]
+    for row in range(out_height):
+        if row + 1 < out_height:
+            rooms.append(
+                max((row + 1) * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels
+            )
+        if block < out_width:
+            rooms.append(max(row * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels)
+    return lambda source, result: Rule(source, result, highest=min(rooms))
+
+
+def _depthwise_conv2d(model, op, layer):
+    name, definition = window(model, op, layer)
+    height, width, channels = model.shapes[op.inputs[0]]
+    out_height, out_width, out_channels = model.shapes[op.output]
+    across = (out_width - 1) * op.stride[1] + op.window[1]
+    top, _ = padding_before(model, op)
+    # When a row is written, the rows under the window are in scratch; only those below it are still read.
+    rooms = [height * width * channels]
+    for row in range(out_height):
+        unread = row * op.stride[0] - top + op.window[0]
+        if unread < height:
+            rooms.append(unread * width * channels - (row + 1) * out_width * out_channels)
+    call = f"depthwise_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
+    return Step(
+        "int8/depthwise_conv2d.h",
+        call,
+        f"{_filters(model, op, layer)}\n{definition}",
+        2 * op.window[0] * across * channels,
+        lambda source, result: Rule(source, result, highest=min(rooms)),
+    )
+
+
+def _fully_connected(model, op, layer):
+    channels, depth = op.weights.shape
+    call = f"fully_connected_int8({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
+    return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, anywhere)
+
+
+def _add(model, op, layer):
+    first, second = (model.quantization[name] for name in op.inputs)
+    result = model.quantization[op.output]
+    twice = 2 * max(float(first.scale), float(second.scale))
+    reals = (float(first.scale) / twice, float(second.scale) / twice, twice / (2**20 * float(result.scale)))
+    multipliers, shifts = zip(*map(quantize_multiplier, reals), strict=True)
+    zero_points = (first.zero_point, second.zero_point, result.zero_point)
+    lowest, highest = output_bounds(model, op)
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, multipliers, shifts))
+    constants = f"static const add_int8_scales {layer}_scales = {{{numbers}, {lowest}, {highest}}};"
+    call = f"add_int8(&{layer}_scales, {{in0}}, {{in1}}, {{out}}, {prod(model.shapes[op.output])});"
+    return Step("int8/add.h", call, constants, 0, not_after)
+
+
+def _pool(model, op, layer):
+    name, definition = window(model, op, layer)
+    lowest, highest = output_bounds(model, op)
+    call = f"{op.kind}_int8(&{name}, {lowest}, {highest}, {{in0}}, {{out}});"
+    return Step(f"int8/{op.kind}.h", call, definition, 0, pool_overlap(model, op))
+
+
+_average_pool2d = _max_pool2d = _pool
+
+
+def _mean(model, op, layer):
+    source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
+    *size, channels = model.shapes[op.inputs[0]]
+    cells = prod(size)
+    multiplier, shift = quantize_multiplier(float(source.scale) / float(result.scale))
+    # As edgekit.integer: the division by the number of cells goes into the multiplier, grown first.
+    grow = min(cells.bit_length() - 1, 32, 31 + shift)
+    multiplier, shift = (multiplier << grow) // cells, shift - grow
+    scales = f"{source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
+    return Step("int8/mean.h", f"mean_int8({cells}, {channels}, {scales}, {{in0}}, {{out}});")
+
+
+def _concatenate(model, op, layer):
+    return moving.concatenate(model, op, 1)
+
+
+def _pad(model, op, layer):
+    return moving.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
+
+
+def _lookup(model, op, layer):
+    table = array("int8_t", f"{layer}_table", fixed_point.table(op.kind, model.quantization[op.inputs[0]]))
+    call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
+    return Step("int8/lookup.h", call, table, 0, not_after)
+
+
+_sigmoid = _tanh = _lookup
+
+
+def _softmax(model, op, layer):
+    table = array(
+        "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]])
+    )
+    *rows, classes = model.shapes[op.output]
+    call = f"softmax_int8({layer}_exponentials, {{in0}}, {{out}}, {prod(rows)}, {classes});"
+    return Step("int8/softmax.h", call, table, 0, not_after)
+
+
+def _filters(model, op, layer):
+    """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them."""
+    multipliers, shifts = requantization(model, op)
+    largest = _largest_accumulator(model, op)
+    careful = (shifts >= 0) | (largest >= 2**29)
+    lowest, highest = output_bounds(model, op)
+    source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
+    return "\n".join(
+        [
+            array("int8_t", f"{layer}_weights", op.weights),
+            array("int32_t", f"{layer}_bias", op.bias, literal=_int32),
+            array("int32_t", f"{layer}_multiplier", multipliers),
+            array("int8_t", f"{layer}_shift", shifts + CAREFUL * careful),
+            f"static const filters_int8 {layer}_filters = {{\n"
+            f"    {source.zero_point}, {result.zero_point}, /* zero points of input and output */\n"
+            f"    {lowest}, {highest}, /* the output's bounds */\n"
+            f"    {layer}_weights, {layer}_bias, {layer}_multiplier, {layer}_shift\n}};",
+        ]
+    )
+
+
+def _largest_accumulator(model, op):
+    """For each channel, a bound on |accumulator|: int64 (out,)."""
+    zero_point = model.quantization[op.inputs[0]].zero_point
+    farthest = max(127 - zero_point, zero_point + 128)
+    weights = np.abs(by_channel(op.weights, op.kind).astype(np.int64)).sum(axis=1)
+    return weights * farthest + np.abs(op.bias.astype(np.int64))
+
+
+def _int32(value):
+    return str(value) if value > -(2**31) else "(-2147483647 - 1)"

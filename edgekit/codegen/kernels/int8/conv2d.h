@@ -1,0 +1,46 @@
+#include "../window.h"
+#include "dot.h"
+
+/* Convolution: the patches under the window, at most `block` pixels of a row at a time, are laid out side by side in
+   scratch, the zero point taken off, 0 outside the image; the rest is multiply_block. Since the patches are copies, the
+   output may lie where rows of the input were that no later block reads. */
+static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out, int16_t *scratch,
+                        int32_t block)
+{
+    const int32_t run = w->width * w->in_channels, depth = w->height * run, padded = (depth + 1) & ~1;
+    int16_t *const patches = scratch + 2 * padded;
+    for (int32_t row = 0; row < w->out_height; row++) {
+        for (int32_t start = 0; start < w->out_width; start += block) {
+            const int32_t pixels = w->out_width - start < block ? w->out_width - start : block;
+            int16_t *to = patches;
+            for (int32_t p = 0; p < pixels; p++) {
+                const int32_t x = (start + p) * w->stride_x - w->left;
+                for (int32_t i = 0; i < w->height; i++) {
+                    const int32_t y = row * w->stride_y - w->top + i;
+                    const int32_t first = x < 0 ? -x : 0, outside = x + w->width - w->in_width;
+                    const int32_t last = outside > 0 ? w->width - outside : w->width;
+                    const int32_t from = first * w->in_channels, until = last * w->in_channels;
+                    int32_t k = 0;
+                    if (y >= 0 && y < w->in_height) {
+                        const int8_t *const source = in + (y * w->in_width + x) * w->in_channels;
+                        for (; k < from; k++) {
+                            to[k] = 0;
+                        }
+                        for (; k < until; k++) {
+                            to[k] = (int16_t)(source[k] - f->input_zero_point);
+                        }
+                    }
+                    for (; k < run; k++) {
+                        to[k] = 0;
+                    }
+                    to += run;
+                }
+                if (padded > depth) {
+                    *to++ = 0;
+                }
+            }
+            multiply_block(f, depth, w->out_channels, patches, pixels, scratch,
+                           out + (row * w->out_width + start) * w->out_channels);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+#include "filters.h"
+
+/* Fully connected: each output is a weighted sum of all inputs. The zero point is taken off the input once, in scratch,
+   so the output may lie where the input was. */
+static void fully_connected_int8(int32_t depth, int32_t channels, const filters_int8 *f, const int8_t *in, int8_t *out,
+                                 int16_t *scratch)
+{
+    for (int32_t k = 0; k < depth; k++) {
+        scratch[k] = (int16_t)(in[k] - f->input_zero_point);
+    }
+    const int8_t *weight = f->weights;
+    for (int32_t c = 0; c < channels; c++) {
+        int32_t sum = f->bias[c];
+        for (int32_t k = 0; k < depth; k++) {
+            sum += scratch[k] * *weight++;
+        }
+        out[c] = output_int8(f, sum, f->multiplier[c], f->shift[c]);
+    }
+}
