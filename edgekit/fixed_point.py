@@ -58,10 +58,11 @@ def table(kind, quantization):
     """
     q = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64) - quantization.zero_point
     multiplier, shift = _input_multiplier(quantization.scale, 4)
-    radius = _input_radius(4, shift)
+    radius = _input_radius(4, np.frexp(float(quantization.scale) * 2.0**27)[1])
     x = requantize(np.where(np.abs(q) < radius, q, 0), multiplier, shift)
     y = rounding_shift(sigmoid(x), 23) - 128 if kind == "sigmoid" else rounding_shift(tanh(x), 24)
-    y = np.where(q >= radius, 127, np.where(q <= -radius, -128, y))
+    # Micro looks at the lower end first. With steps of 8 or more the radius is 0 and so its sigmoid(0) is -128.
+    y = np.where(q <= -radius, -128, np.where(q >= radius, 127, y))
     return np.clip(y, -128, 127).astype(np.int8)
 
 

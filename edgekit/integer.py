@@ -122,6 +122,7 @@ def _step(network, op):
         "mean": _mean,
         "pad": _pad,
         "reshape": _reshape,
+        "rescale": _rescale,
         "sigmoid": _lookup,
         "tanh": _lookup,
         "softmax": _softmax,
@@ -227,6 +228,17 @@ def _pad(network, op):
 def _reshape(network, op):
     shape = network.shapes[op.output]
     return lambda inputs: inputs[0].reshape(len(inputs[0]), *shape)
+
+
+def _rescale(network, op):
+    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
+    multiplier, shift = quantize_multiplier(float(source.scale) / float(result.scale))
+
+    def step(inputs):
+        steps = requantize(inputs[0].astype(np.int64) - source.zero_point, multiplier, shift)
+        return np.clip(steps + result.zero_point, QMIN, QMAX).astype(np.int8)
+
+    return step
 
 
 def _lookup(network, op):

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit import _convolution
 
-# What an op may be, and which of its options matter.
+# What an op may be, and which of its options matter. A rescale changes only how int8 writes its values.
 OPS = {
     "conv2d": ("stride", "padding", "activation"),
     "depthwise_conv2d": ("stride", "padding", "activation"),
@@ -27,6 +27,7 @@ OPS = {
     "mean": ("keepdims",),
     "pad": ("paddings",),
     "reshape": (),
+    "rescale": (),
     "sigmoid": (),
     "tanh": (),
     "softmax": (),
@@ -225,8 +226,10 @@ def run_op(op, inputs, shape):
         y = np.pad(x, ((0, 0), *op.paddings, (0, 0)))
     elif op.kind == "reshape":
         y = x.reshape(len(x), *shape)
+    elif op.kind == "rescale":
+        y = x
     elif op.kind == "sigmoid":
-        y = 1 / (1 + np.exp(-x.astype(np.float64)))
+        y = 0.5 + 0.5 * np.tanh(0.5 * x)  # 1 / (1 + exp(-x)), which would overflow
     elif op.kind == "tanh":
         y = np.tanh(x)
     elif op.kind == "softmax":

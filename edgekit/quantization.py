@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekit.network import ACTIVATIONS, SAME_SCALE, WEIGHTED, check_input
+from edgekit._shared_scales import groups
+from edgekit.network import ACTIVATIONS, WEIGHTED, check_input
 
 QMIN, QMAX = -128, 127
 SCHEMES = ("per_channel", "per_tensor", "naive")
@@ -116,7 +117,7 @@ def quantize(network, ranges, weights="per_channel", bits=8):
         raise ValueError(
             f"these ranges are not of this network: tensors {', '.join(sorted(missing))} were not calibrated"
         )
-    tensors = _tensor_quantizations(network, ranges)
+    network, tensors = _tensor_quantizations(network, ranges)
     ops = []
     for op in network.ops:
         if op.kind in WEIGHTED:
@@ -126,7 +127,7 @@ def quantize(network, ranges, weights="per_channel", bits=8):
             q = quantize_weights(op, scales, bits)
             op = replace(op, weights=q, weight_scales=scales, bias=quantize_bias(op.bias, s_in, scales))
         ops.append(op)
-    return QuantizedNetwork(network.name, network.input, network.output, dict(network.shapes), tuple(ops), tensors)
+    return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
 
 
 def activation_quantization(low, high):
@@ -252,36 +253,15 @@ def round_half_away(x):
 
 
 def _tensor_quantizations(network, ranges):
-    """One `Quantization` a tensor; tensors that must share it (see `SAME_SCALE`) share the widest of their ranges."""
-    group = {name: name for name in network.shapes}
-
-    def root(name):
-        while group[name] != name:
-            name = group[name]
-        return name
-
-    for op in network.ops:
-        if op.kind in SAME_SCALE:
-            for name in op.inputs:
-                group[root(name)] = root(op.output)
-    fixed = {root(op.output): (op, FIXED[op.kind]) for op in network.ops if op.kind in FIXED}
+    """The network and one `Quantization` a tensor; tensors that share one cover the widest of their ranges."""
+    network, leader = groups(network, FIXED)
+    # What a rescale op writes is what it reads.
+    source = {op.output: op.inputs[0] for op in network.ops if op.kind == "rescale"}
     limits = {}
-    for name in network.shapes:
-        low, high = ranges[name]
-        known = limits.get(root(name), (0.0, 0.0))
-        limits[root(name)] = (min(known[0], low), max(known[1], high))
-    tensors = {}
-    for name in network.shapes:
-        if root(name) not in fixed:
-            tensors[name] = activation_quantization(*limits[root(name)])
-            continue
-        op, q = fixed[root(name)]
-        low, high = limits[root(name)]
-        step = float(q.scale)
-        if low < step * (QMIN - 1 - q.zero_point) or high > step * (QMAX + 2 - q.zero_point):
-            raise ValueError(
-                f"tensor {name!r} must share the scale of {op.name!r}, a {op.kind} whose int8 range is fixed, "
-                f"but its values run from {low:.3g} to {high:.3g}: put an op with weights between them"
-            )
-        tensors[name] = q
-    return tensors
+    for name, first in leader.items():
+        low, high = ranges[source.get(name, name)]
+        known = limits.get(first, (0.0, 0.0))
+        limits[first] = (min(known[0], low), max(known[1], high))
+    shared = {first: activation_quantization(*limits[first]) for first in limits}
+    shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
+    return network, {name: shared[first] for name, first in leader.items()}

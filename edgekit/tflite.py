@@ -23,6 +23,7 @@ _CODES = {
     "mean": "MEAN",
     "pad": "PAD",
     "reshape": "RESHAPE",
+    "rescale": "QUANTIZE",
     "sigmoid": "LOGISTIC",
     "tanh": "TANH",
     "softmax": "SOFTMAX",

@@ -8,7 +8,7 @@ from edgekit.fixed_point import requantize
 from edgekit.network import Op
 from edgekit.quantization import FIXED, Quantization, QuantizedNetwork, quantize_multiplier
 
-SCALES = [1e-4, 0.003, 1 / 64, 0.02, 0.047, 0.0625, 0.1, 0.37, 1.0, 3.0]
+SCALES = [1e-4, 0.003, 1 / 64, 0.02, 0.047, 0.0625, 0.1, 0.37, 1.0, 3.0, 8.0, 15.9, 500.0]
 
 
 def one_op(kind, size, scale, zero_point):

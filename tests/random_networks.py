@@ -1,0 +1,150 @@
+"""Random networks for hypothesis: every op, at shapes, strides, paddings, scales and zero points nobody would choose.
+
+They are made of `Op` and `Network` directly, without Keras, so that hundreds are drawn in seconds.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from edgekit.calibration import Ranges, calibrate
+from edgekit.network import Network, Op, output_shape
+from edgekit.quantization import quantize
+
+ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
+STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
+IMAGE_OPS = (
+    *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad")),
+    *("conv2d", "depthwise_conv2d", "sigmoid", "tanh", "softmax", "reshape", "mean", "mean", "fully_connected"),
+)
+VECTOR_OPS = ("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape")
+
+
+class _Maker:
+    """Draws ops one after the other; every tensor made so far may be read again, so that networks branch."""
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        rank = draw(st.sampled_from([3, 3, 3, 1]))
+        shape = (*(draw(st.integers(1, 9)) for _ in range(rank - 1)), draw(st.integers(1, 12)))
+        self.shapes, self.ops = {"input": shape}, []
+
+    def op(self):
+        draw, shapes = self.draw, self.shapes
+        # Mostly the newest tensor, so that networks grow deep; sometimes an older one, so that they branch.
+        names = list(shapes)
+        name = names[-1] if draw(st.integers(0, 3)) else draw(st.sampled_from(names))
+        shape = shapes[name]
+        kind = draw(st.sampled_from(IMAGE_OPS if len(shape) == 3 else VECTOR_OPS))
+        if kind == "reshape" or (kind == "fully_connected" and len(shape) == 3):
+            name = self.reshape(name)
+            if kind == "reshape":
+                return
+        inputs, options = (name,), {}
+        if kind in ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d"):
+            options = self.window(shape, pooling=kind.endswith("pool2d"))
+        if kind == "conv2d":
+            options |= self.weights((draw(st.integers(1, 12)), *options.pop("window"), shape[-1]), 0)
+        elif kind == "depthwise_conv2d":
+            multiplier = draw(st.sampled_from([1, 1, 2, 3]))
+            options |= self.weights((1, *options.pop("window"), shape[-1] * multiplier), -1)
+        elif kind == "fully_connected":
+            size = self.shapes[name][0]
+            options = self.weights((draw(st.integers(1, 12)), size), 0)
+        elif kind == "add":
+            alike = [other for other in names if shapes[other] == shape]
+            inputs = (name, draw(st.sampled_from(alike)))
+        elif kind == "concatenate":
+            axis = draw(st.integers(0, len(shape) - 1))
+            fits = [n for n in names if len(shapes[n]) == len(shape) and _but(shapes[n], axis) == _but(shape, axis)]
+            inputs = (name, *draw(st.lists(st.sampled_from(fits), min_size=1, max_size=3)))
+            options = {"axis": axis}
+        elif kind == "pad":
+            cells = st.integers(0, 2)
+            options = {"paddings": (draw(st.tuples(cells, cells)), draw(st.tuples(cells, cells)))}
+        elif kind == "mean":
+            options = {"keepdims": draw(st.booleans())}
+        if kind in ("conv2d", "depthwise_conv2d", "fully_connected", "add", "average_pool2d", "max_pool2d"):
+            options["activation"] = draw(ACTIVATIONS)
+        self.add(Op(kind, f"{kind}_{len(self.ops)}", inputs, f"t{len(self.ops)}", **options))
+
+    def reshape(self, name):
+        shape = self.shapes[name]
+        size = int(np.prod(shape))
+        flat = len(shape) == 3
+        sides = [n for n in (1, 2, 3, 4) if size % n == 0]
+        to = (size,) if flat else (1, (n := self.draw(st.sampled_from(sides))), size // n)
+        output = f"t{len(self.ops)}"
+        self.shapes[output] = to
+        self.ops.append(Op("reshape", f"reshape_{len(self.ops)}", (name,), output))
+        return output
+
+    def window(self, shape, pooling):
+        draw = self.draw
+        padding = draw(st.sampled_from(["same", "valid"]))
+        limit = shape[:2] if padding == "valid" else (5, 5)
+        window = tuple(draw(st.integers(1, min(5, n))) for n in limit)
+        return {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+
+    def weights(self, shape, channel_axis):
+        """Channels of very different size, some all zero, some biases far larger than what the weights can add."""
+        out = shape[channel_axis]
+        size = 10.0 ** self.random.uniform(-3, 1, out)
+        size[self.random.random(out) < 0.1] = 0
+        weights = self.random.normal(size=shape)
+        weights *= size if channel_axis == -1 else size.reshape(-1, *(1,) * (len(shape) - 1))
+        bias = self.random.normal(size=out) * 10.0 ** self.random.uniform(-2, 1)
+        return {"weights": weights.astype(np.float32), "bias": bias.astype(np.float32)}
+
+    def add(self, op):
+        shape = output_shape(op, [self.shapes[name] for name in op.inputs])
+        if np.prod(shape) <= 4096:
+            self.shapes[op.output] = shape
+            self.ops.append(op)
+
+
+def _but(shape, axis):
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+@st.composite
+def float_networks(draw, max_ops=8):
+    """A random `Network` of 1 to `max_ops` ops and a few more reshapes."""
+    maker = _Maker(draw)
+    for _ in range(draw(st.integers(1, max_ops))):
+        maker.op()
+    if not maker.ops:
+        maker.add(
+            Op("max_pool2d", "last", ("input",), "last", pool=(1, 1))
+            if len(maker.shapes["input"]) == 3
+            else Op("tanh", "last", ("input",), "last")
+        )
+    return Network("random", "input", maker.ops[-1].output, maker.shapes, tuple(maker.ops))
+
+
+@st.composite
+def ranges_of(draw, network):
+    """Ranges as calibrated, mostly; otherwise of any size and place, so that values are cut off or lie in few steps."""
+    if draw(st.integers(0, 2)):
+        random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        size = 10.0 ** draw(st.floats(-2, 2))
+        return calibrate(network, random.normal(0, size, (4, *network.shapes[network.input])))
+    limits = {}
+    for name in network.shapes:
+        width = 10.0 ** draw(st.floats(-2, 2))
+        place = draw(st.sampled_from([0.0, 0.0, 0.25, 0.5, 0.9, 1.0]))
+        limits[name] = (-place * width, (1 - place) * width)
+    return Ranges(limits, {}, "minmax")
+
+
+@st.composite
+def quantized_networks(draw, max_ops=8):
+    """A random `QuantizedNetwork` and 3 random inputs for it."""
+    network = draw(float_networks(max_ops))
+    scheme = draw(st.sampled_from(["per_channel", "per_channel", "per_tensor", "naive"]))
+    bits = draw(st.sampled_from([8, 8, 4, 2]))
+    quantized = quantize(network, draw(ranges_of(network)), scheme, bits)
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    q = random.integers(-128, 128, (3, *network.shapes[network.input])).astype(np.int8)
+    q[0] = random.choice([-128, 127], q[0].shape)
+    return quantized, q

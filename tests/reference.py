@@ -1,0 +1,92 @@
+"""The runtimes that edgekit's integers are held against: TensorFlow Lite Micro's and LiteRT's reference kernels."""
+
+import numpy as np
+
+from edgekit import integer, tflite
+
+
+def tensor_order(network):
+    """Names of a network's tensors in the order in which `edgekit.tflite` writes them."""
+    return list(network.shapes)
+
+
+def micro(data, rows, tensors=None):
+    """TensorFlow Lite Micro's Python runtime.
+
+    Args:
+        data: bytes of a .tflite file.
+        rows: array (N, *input shape) of the file's own input type.
+        tensors: dict from name to index of the tensors wanted; by default only the output.
+
+    Returns:
+        The output (N, ...), or a dict from name to array, one row an inference.
+    """
+    from tflite_micro import runtime
+
+    config = runtime.InterpreterConfig
+    interpreter = runtime.Interpreter.from_bytes(
+        data,
+        arena_size=max(10 * len(data), 1 << 20),
+        intrepreter_config=config.kPreserveAllTensors if tensors else config.kAllocationRecording,
+    )
+    results = []
+    for row in rows:
+        interpreter.set_input(row[None], 0)
+        interpreter.invoke()
+        if tensors is None:
+            results.append(interpreter.get_output(0)[0].copy())
+        else:
+            results.append({name: interpreter.GetTensor(i, 0)["tensor_data"][0] for name, i in tensors.items()})
+    if tensors is None:
+        return np.stack(results)
+    return {name: np.stack([result[name] for result in results]) for name in tensors}
+
+
+def litert(data, rows, tensors=None):
+    """LiteRT's reference kernels (BUILTIN_REF), as `micro`."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=data,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=tensors is not None,
+        num_threads=1,
+    )
+    interpreter.allocate_tensors()
+    wanted = tensors or {"": interpreter.get_output_details()[0]["index"]}
+    results = {name: [] for name in wanted}
+    for row in rows:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], row[None])
+        interpreter.invoke()
+        for name, index in wanted.items():
+            results[name].append(interpreter.get_tensor(index)[0])
+    results = {name: np.stack(values) for name, values in results.items()}
+    return results if tensors else results[""]
+
+
+def differences(network, q, runtime=micro):
+    """How each tensor differs between `edgekit.integer` and a runtime.
+
+    Returns:
+        dict from tensor name, in the order of the ops, to (number of values that differ, largest difference).
+    """
+    names = [op.output for op in network.ops]
+    index = {name: tensor_order(network).index(name) for name in names}
+    theirs = runtime(tflite.to_bytes(network), q, index)
+    found = dict.fromkeys(names, (0, 0))
+    for position, tensors in enumerate(integer.walk(network, q)):
+        for name in names:
+            ours = tensors[name].astype(int)
+            gap = np.abs(ours - theirs[name][8 * position : 8 * position + len(ours)].reshape(ours.shape))
+            found[name] = (found[name][0] + np.count_nonzero(gap), max(found[name][1], int(gap.max(initial=0))))
+    return found
+
+
+def describe(network, found):
+    """One line for each op whose output differs: what a failing test should show."""
+    return "\n".join(
+        f"{op.kind} {op.name}: {found[op.output][0]} differ, by up to {found[op.output][1]}; "
+        f"{[network.shapes[i] for i in op.inputs]} -> {network.shapes[op.output]}, {network.quantization[op.output]}"
+        for op in network.ops
+        if found[op.output][0]
+    )

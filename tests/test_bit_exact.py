@@ -1,0 +1,58 @@
+"""edgekit's integers are TensorFlow Lite Micro's: no output and no tensor in between differs, on any network tried."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from random_networks import quantized_networks
+from reference import describe, differences, litert, micro
+
+from edgekit import calibration, datasets, models, network, quantization, tflite
+
+MANY = settings(
+    max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@MANY
+@given(quantized_networks())
+def test_random_networks_are_bit_exact_with_micro(drawn):
+    net, q = drawn
+    assert not describe(net, differences(net, q))
+
+
+@pytest.fixture(scope="module")
+def cars():
+    """The car network in int8 and the 500 test images."""
+    net = network.from_keras(models.load_pretrained("carclassifier"))
+    ranges = calibration.calibrate(net, models.preprocess(datasets.load("cars", "calibration").images))
+    quantized = quantization.quantize(net, ranges)
+    return quantized, quantized.quantize_input(models.preprocess(datasets.load("cars", "test").images))
+
+
+def test_the_car_network_is_bit_exact_with_micro_on_500_images(cars):
+    quantized, q = cars
+    assert len(q) == 500
+    np.testing.assert_array_equal(quantized.run(q), micro(tflite.to_bytes(quantized), q))
+
+
+def test_every_tensor_of_the_car_network_is_bit_exact_with_litert_reference_kernels(cars):
+    """LiteRT's fully connected op rounds once, in float64, where Micro rounds twice: at most 1 from there on."""
+    quantized, q = cars
+    found = differences(quantized, q, litert)
+    after = False
+    for op in quantized.ops:
+        after = after or op.kind == "fully_connected"
+        assert found[op.output][1] <= int(after), describe(quantized, found)
+
+
+def test_a_sigmoid_concatenated_with_wider_values_keeps_both():
+    """Its scale is fixed, so its output is rescaled: sharing either scale would ruin one of the two."""
+    from edgekit.network import Network, Op
+
+    ops = (Op("sigmoid", "s", ("x",), "s"), Op("concatenate", "c", ("s", "x"), "c", axis=0))
+    net = Network("both", "x", "c", {"x": (4,), "s": (4,), "c": (8,)}, ops)
+    x = np.random.default_rng(0).normal(0, 20, (50, 4)).astype(np.float32)
+    quantized = quantization.quantize(net, calibration.calibrate(net, x))
+    assert [op.kind for op in quantized.ops] == ["sigmoid", "rescale", "concatenate"]
+    np.testing.assert_allclose(quantized.predict(x), net.run(x), atol=0.6 * quantized.quantization["c"].scale)
+    assert not describe(quantized, differences(quantized, quantized.quantize_input(x)))
