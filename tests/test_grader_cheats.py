@@ -310,6 +310,11 @@ _LOOK_AROUND = """
 import os, subprocess
 print('ENV', sorted(os.environ))
 print('PROCESSES', subprocess.run(['ps', '-A', '-o', 'comm='], capture_output=True, text=True).stdout.split())
+import ctypes
+libc = ctypes.CDLL(None)
+print('CALLS', libc.unshare(0x10000000), libc.memfd_create(b'x', 0), libc.shmget(0, 4096, 0o600),
+      libc.ptrace(0, 0, 0, 0), subprocess.run(['unshare', '-Ur', 'true']).returncode != 0,
+      libc.mount(b'x', b'/tmp', b'tmpfs', 0, 0))
 print('UID', os.getuid(), os.access('/', os.W_OK), os.access('/usr', os.W_OK), os.access(os.getcwd(), os.W_OK))
 """
 
@@ -347,6 +352,7 @@ def test_hostile_code_sees_nobody_else_and_no_sign_of_grading(graded):
     assert not re.search("NBGRADER|TOKEN|SECRET|JPY|PWD=", environment)
     processes = re.search(r"PROCESSES (.*?)\]", seen)[1].split(",")
     assert len(processes) <= 4, processes
+    assert re.search(r"CALLS (.*?)\\n", seen)[1] == "-1 -1 -1 -1 True -1"
     uid, *access = re.search(r"UID (\d+) (\w+) (\w+) (\w+)", seen).groups()
     assert int(uid) != 0
     assert access == ["False", "False", "True"]

@@ -28,9 +28,12 @@ def main():
             copy = shutil.copytree if entry.is_dir() else shutil.copyfile
             copy(entry.path, os.path.join(settings["folder"], entry.name))
     os.chdir(settings["folder"])
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import seccomp
+
+    seccomp.restrict()
     if command[0] != "ipykernel":
         os.execvp(command[0], command)
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     sys.argv = ["ipykernel_launcher", *command[1:]]
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
 
