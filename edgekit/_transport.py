@@ -146,10 +146,19 @@ class SimulatedTransport(SerialTransport):
             raise
 
     def read(self, timeout):
-        data = super().read(timeout)
-        if not data and self._process.poll() is not None:
-            raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.returncode)}")
+        try:
+            data = super().read(timeout)
+        except TransportError:
+            self._check(0.1)  # the line hangs up a moment before the process is seen to have ended
+            raise
+        if not data:
+            self._check(0)
         return data
+
+    def _check(self, patience):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(patience)
+            raise TransportError(f"the simulated board has stopped: {describe_exit(status)}")
 
     def reset_board(self):
         """Press the simulated board's reset button."""

@@ -126,6 +126,11 @@ class Board:
     def __exit__(self, *_):
         self.close()
 
+    @property
+    def closed(self):
+        """Whether it was closed, or is gone: unplugged, or a simulated board whose program stopped."""
+        return not self._close.alive
+
     def close(self):
         """Give the port back; a simulated board stops. May be called twice."""
         self._close()
@@ -144,6 +149,10 @@ class Board:
             ValueError: the input has another shape, or values that do not fit its type.
             BoardError: the board does not answer, or reports an error.
         """
+        if self.closed:
+            raise BoardError(
+                f"{self.name} is closed: open it again, for example with %flash or edgekit.board.current()"
+            )
         data = self._as_input(values).tobytes()
         self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1  # 0 is no transfer
         transfer = self._transfer
@@ -291,6 +300,7 @@ class Board:
         try:
             self.transport.write(_frame.Frame(kind, payload, self._sequence).encode())
         except TransportError as error:
+            self.close()
             raise BoardError(str(error)) from None
 
     def _receive(self, timeout):
@@ -307,6 +317,7 @@ class Board:
         try:
             inbox.extend(self._reader.take(self.transport.read(timeout)))
         except TransportError as error:
+            self.close()
             raise BoardError(str(error)) from None
 
 
@@ -403,13 +414,13 @@ def current(project=None):
         project: the project to simulate; None takes `edgekit.firmware.current()`.
 
     Returns:
-        The same open `Board` each time, until `release()`.
+        The same open `Board` each time, until `release()` or until it is gone.
 
     Raises:
         BoardError: as for `connect` and `simulate`.
     """
     global _current
-    if _current is None:
+    if _current is None or _current.closed:
         from edgekit import firmware
 
         _current = find(project or firmware.current())

@@ -16,7 +16,7 @@ from pathlib import Path
 from edgekit import _compiler, _platformio
 
 APPS = ("xormodel",)
-ENVIRONMENTS = ("sim", "esp_eye")
+ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 _MANIFEST = ".edgekit.json"  # in a project: what it was made from, and the hash of each generated file
 _OWNED = {"src/main.cpp"}  # the student's
 _KEPT = ".previous"  # in a project: what generated or magic-written files held before, dated
@@ -192,14 +192,14 @@ class Project:
 
     def program(self, env="sim"):
         """Path of the executable that `build(env)` makes; for "sim" it runs on this computer."""
-        name = {"sim": "program", "esp_eye": "firmware.bin"}[_check_env(env)]
+        name = {"sim": "program", "esp_eye": "firmware.bin", "xtensa": "program.elf"}[_check_env(env)]
         return self.directory / ".pio" / "build" / env / name
 
     def build(self, env="sim", on_line=print):
         """Compile and link with PlatformIO.
 
         Args:
-            env: "sim" or "esp_eye".
+            env: "sim", "esp_eye" or "xtensa".
             on_line: called with each line that PlatformIO prints; None for silence.
 
         Returns:
@@ -212,10 +212,13 @@ class Project:
         return self.program(env)
 
     def upload(self, env="sim", port=None, on_line=print):
-        """Build and write it to the board; the simulated board is started once to see that it boots.
+        """Build and write it to the board.
+
+        The simulated board is started once to see that it boots; the emulated Xtensa core runs the network and prints
+        its outputs and the instructions they took.
 
         Args:
-            env: "sim" or "esp_eye".
+            env: "sim", "esp_eye" or "xtensa".
             port: the board's serial port; None lets PlatformIO find it.
             on_line: as for `build`.
 
@@ -289,10 +292,15 @@ class Project:
         return path
 
     def _pio(self, arguments, env, on_line):
-        if env == "sim" and self.engine == "tflm":
+        if env != "esp_eye" and self.engine == "tflm":
             raise BuildError(
                 "the tflm engine runs on the ESP-EYE only, since TensorFlow Lite Micro's sources are downloaded with "
                 'ESP-IDF: export with engine="compiled" to run on the simulated board'
+            )
+        if env == "esp_eye" and " " in str(self.directory):
+            raise BuildError(
+                f"ESP-IDF does not build in a folder whose path has a space, as {self.directory} has: make the project "
+                "elsewhere, for example firmware.create(..., pathlib.Path.home() / 'edgekit-firmware', ...)"
             )
         if sys.platform == "win32" and env == "sim":
             raise BuildError("the simulated board needs Linux or macOS: on Windows, use WSL")

@@ -133,6 +133,20 @@ def _runs(pid):
         return False
 
 
+def test_a_board_whose_program_stopped_says_so_and_the_next_use_starts_it_again(project):
+    firmware.open_project(project.directory)
+    try:
+        board = boards.current()
+        board.transport._process.kill()
+        with pytest.raises(boards.BoardError, match="stopped"):
+            board.classify([0, 1])
+        with pytest.raises(boards.BoardError, match="closed"):
+            board.classify([0, 1])
+        assert boards.current().classify([0, 1]).scores == pytest.approx([1])
+    finally:
+        boards.release()
+
+
 def test_the_application_runs_over_standard_input_and_output_too(project):
     with boards.Board(boards.StdioTransport([str(project.program()), "--stdio"])) as board:
         assert board.classify([1, 1]).scores == pytest.approx([0])

@@ -98,6 +98,41 @@ def test_an_application_that_does_not_boot_is_explained(tmp_path, main, says):
         make(tmp_path / "project", main=main).upload("sim", on_line=None)
 
 
+def test_a_space_in_the_path_is_explained_before_esp_idf_fails_on_it(tmp_path):
+    with pytest.raises(firmware.BuildError, match="space"):
+        make(tmp_path / "my project").build("esp_eye")
+
+
+def test_options_are_remembered_and_a_change_moves_espressifs_full_configuration_aside(tmp_path):
+    options = firmware.Options(cpu_mhz=240, optimize="performance", assertions="disabled", baud=921600)
+    project = make(tmp_path / "project", options=options)
+    assert "CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ_240=y" in (project.directory / "sdkconfig.defaults").read_text()
+    (project.directory / "sdkconfig.esp_eye").write_text("mine")
+    assert make(tmp_path / "project").options == options
+    assert (project.directory / "sdkconfig.esp_eye").read_text() == "mine"
+    make(tmp_path / "project", options=firmware.Options())
+    assert not (project.directory / "sdkconfig.esp_eye").exists()
+    assert [path.read_text() for path in project.previous("sdkconfig.esp_eye")] == ["mine"]
+
+
+def test_another_network_takes_the_place_of_the_first(tmp_path):
+    project = make(tmp_path / "project")
+    many = [MODEL_FILES[0].with_name("many.h"), MODEL_FILES[0].with_name("many.cpp")]
+    firmware.create("xormodel", tmp_path / "project", many)
+    assert not (project.directory / "src" / "xormodel.cpp").exists()
+    assert firmware.open_project(project.directory).model == "many"
+
+
+def test_the_tflm_engine_asks_for_its_component_and_the_compiled_one_does_not(tmp_path):
+    header, source = (tmp_path / path.name for path in MODEL_FILES)
+    header.write_text(MODEL_FILES[0].read_text())
+    source.write_text('#include "tensorflow/lite/micro/micro_interpreter.h"\n')
+    manifest = firmware.create("xormodel", tmp_path / "project", [header, source]).directory / "src/idf_component.yml"
+    assert "esp-tflite-micro" in manifest.read_text()
+    make(tmp_path / "project")
+    assert not manifest.exists()
+
+
 def test_options_that_do_not_exist_are_refused_with_those_that_do():
     with pytest.raises(ValueError, match="80, 160, 240"):
         firmware.Options(cpu_mhz=100)
