@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit import _convolution
-from edgekit.network import Network, Op, output_shape
+from edgekit.network import Network, Op, check_numbers, output_shape
 
 SUPPORTED = (
     "Conv2D, DepthwiseConv2D, Dense, BatchNormalization, ReLU (plain or at most 6), Activation (linear, relu, relu6, "
@@ -37,7 +37,7 @@ def read(model):
     ops = [part for op in ops for part in _lower(op, shapes)]
     live = {name, *(op.output for op in ops)}
     network = Network(model.name, name, output, {t: s for t, s in shapes.items() if t in live}, tuple(ops))
-    _check_numbers(network)
+    check_numbers(network)
     return network
 
 
@@ -324,14 +324,3 @@ def _lower(op, shapes):
         replace(image, inputs=(before,), output=after),
         Op("reshape", op.name, (after,), op.output),
     ]
-
-
-def _check_numbers(network):
-    for op in network.ops:
-        for what in ("weights", "bias"):
-            values = getattr(op, what)
-            if values is not None and not np.isfinite(values).all():
-                raise ValueError(
-                    f"the {what} of {op.name!r} hold values that are not numbers (NaN or infinity): "
-                    "the model did not train; try a smaller learning rate"
-                )

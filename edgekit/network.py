@@ -94,7 +94,7 @@ class Network:
     name: str
     input: str
     output: str
-    shapes: dict
+    shapes: dict = field(repr=False)
     ops: tuple = field(repr=False)
 
     def run(self, x):
@@ -269,6 +269,18 @@ def op_macs(op, shapes):
     if op.kind == "depthwise_conv2d":
         return int(np.prod(shapes[op.output])) * int(np.prod(op.window))
     return op.weights.size if op.kind == "fully_connected" else 0
+
+
+def check_numbers(network):
+    """Raise a ValueError if weights or biases are not numbers."""
+    for op in network.ops:
+        for what in ("weights", "bias"):
+            values = getattr(op, what)
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(
+                    f"the {what} of {op.name!r} hold values that are not numbers (NaN or infinity): "
+                    "the model did not train; try a smaller learning rate"
+                )
 
 
 def with_ops(network, ops):

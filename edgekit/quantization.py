@@ -42,6 +42,9 @@ FIXED = {
     "softmax": Quantization(np.float32(1 / 256), -128),
     "tanh": Quantization(np.float32(1 / 128), 0),
 }
+# The finest scale at which sigmoid, softmax and tanh can read their input: their fixed-point arithmetic has no finer
+# steps, and TensorFlow Lite Micro stops on them.
+FINEST = np.float32(2.0**-20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ class QuantizedNetwork:
     name: str
     input: str
     output: str
-    shapes: dict
+    shapes: dict = field(repr=False)
     ops: tuple = field(repr=False)
     quantization: dict = field(repr=False)
 
@@ -262,6 +265,11 @@ def _tensor_quantizations(network, ranges):
         low, high = ranges[source.get(name, name)]
         known = limits.get(first, (0.0, 0.0))
         limits[first] = (min(known[0], low), max(known[1], high))
+    for op in network.ops:
+        if op.kind in FIXED:
+            first = leader[op.inputs[0]]
+            low, high = limits[first]
+            limits[first] = (low, max(high, low + float(FINEST) * (QMAX - QMIN)))
     shared = {first: activation_quantization(*limits[first]) for first in limits}
     shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     return network, {name: shared[first] for name, first in leader.items()}

@@ -7,6 +7,8 @@ from random_networks import quantized_networks
 from reference import describe, differences, litert, micro
 
 from edgekit import calibration, datasets, models, network, quantization, tflite
+from edgekit.network import Network, Op
+from edgekit.quantization import Quantization, QuantizedNetwork
 
 MANY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -18,6 +20,23 @@ MANY = settings(
 def test_random_networks_are_bit_exact_with_micro(drawn):
     net, q = drawn
     assert not describe(net, differences(net, q))
+
+
+def test_a_fully_connected_op_is_bit_exact_where_the_product_of_its_scales_is_rounded_to_float32():
+    """Micro multiplies the scales in float32 there; in float64 an output at a rounding tie would differ."""
+    random = np.random.default_rng(1)
+    tensors = {"x": Quantization(np.float32(0.0234567), 3), "y": Quantization(np.float32(0.7654321), 0)}
+    scales = random.uniform(0.005, 0.01, 10000).astype(np.float32)
+    exact = scales * np.float64(tensors["x"].scale)
+    error = np.abs(scales * tensors["x"].scale / exact - 1)
+    for index in np.argsort(error)[-20:]:
+        ties = (np.arange(-127, 127) + 0.5) * tensors["y"].scale / exact[index]
+        bias = np.concatenate([np.floor(ties), np.ceil(ties)]).astype(np.int32)
+        weights = np.zeros((len(bias), 1), np.int8)
+        dense = Op("fully_connected", "f", ("x",), "y", weights, bias, scales[index : index + 1])
+        net = QuantizedNetwork("dense", "x", "y", {"x": (1,), "y": (len(bias),)}, (dense,), tensors)
+        q = np.zeros((1, 1), np.int8)
+        np.testing.assert_array_equal(net.run(q), micro(tflite.to_bytes(net), q))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +66,6 @@ def test_every_tensor_of_the_car_network_is_bit_exact_with_litert_reference_kern
 
 def test_a_sigmoid_concatenated_with_wider_values_keeps_both():
     """Its scale is fixed, so its output is rescaled: sharing either scale would ruin one of the two."""
-    from edgekit.network import Network, Op
-
     ops = (Op("sigmoid", "s", ("x",), "s"), Op("concatenate", "c", ("s", "x"), "c", axis=0))
     net = Network("both", "x", "c", {"x": (4,), "s": (4,), "c": (8,)}, ops)
     x = np.random.default_rng(0).normal(0, 20, (50, 4)).astype(np.float32)
