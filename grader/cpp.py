@@ -59,12 +59,11 @@ def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.c
     edgekit.board.BoardError
         The program stopped, or does not answer.
     """
-    from edgekit import firmware
     from edgekit.board import Board, BoardError
 
     source = firmware_source(_cell_text(cell, path), path)
     with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
-        project = firmware.create(app, Path(scratch) / "project", model_files)
+        project = _create(app, Path(scratch) / "project", model_files)
         (project.directory / path).write_text(source, encoding="utf-8")
         Path(scratch).chmod(0o755)
         _build(project.directory, build_seconds)
@@ -76,6 +75,20 @@ def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.c
             except BoardError as error:
                 error.for_student = str(error)
                 raise
+
+
+def _create(app: str, directory: Path, model_files):
+    """A project that does not become the current one: in an instructor's notebook that is the lesson's."""
+    from edgekit import firmware
+
+    try:
+        lessons = firmware.current()
+    except firmware.FirmwareError:
+        lessons = None
+    project = firmware.create(app, directory, model_files)
+    if lessons:
+        firmware.open_project(lessons.directory)
+    return project
 
 
 def firmware_source(text: str, path: str) -> str:
@@ -93,7 +106,7 @@ def _cell_text(cell: str, path: str) -> str:
         return trusted.session.get("cells", {}).get(cell, "")
     from IPython import get_ipython
 
-    history = get_ipython().user_ns["In"]
+    history = get_ipython().history_manager.input_hist_raw
     return next((text for text in reversed(history) if text.lstrip().startswith(f"%%firmware {path}")), "")
 
 
