@@ -211,13 +211,9 @@ def requantization(network, op):
     Returns:
         (multipliers, shifts): int32 arrays, shape (out,).
     """
-    s_in, s_out = network.quantization[op.inputs[0]].scale, network.quantization[op.output].scale
-    scales = np.broadcast_to(op.weight_scales, op.bias.shape)
-    if op.kind == "fully_connected" and op.weight_scales.size == 1:
-        products = (np.float32(s_in) * scales.astype(np.float32)).astype(np.float64)  # Micro multiplies in float32 here
-    else:
-        products = np.float64(s_in) * scales.astype(np.float64)
-    multipliers, shifts = quantize_multiplier(products / np.float64(s_out))
+    s_in, s_out = (float(network.quantization[name].scale) for name in (op.inputs[0], op.output))
+    d = s_in * np.broadcast_to(op.weight_scales, op.bias.shape).astype(np.float64) / s_out
+    multipliers, shifts = quantize_multiplier(d)
     return multipliers.astype(np.int32), shifts.astype(np.int32)
 
 
