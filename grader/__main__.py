@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from grader.course import Course
@@ -22,6 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="grade the solution, half of it and the empty notebook; print the marks")
     demo.add_argument("name")
     demo.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
+    grade = commands.add_parser("grade", help="grade everything handed in for a lesson, several notebooks at a time")
+    grade.add_argument("name")
+    grade.add_argument("--jobs", type=int, help="notebooks that run at the same time (default: one for each core)")
+    grade.add_argument("--force", action="store_true", help="grade again what is graded")
+    grade.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
     options = parser.parse_args(arguments)
     course = Course.at(options.course)
     try:
@@ -74,7 +80,23 @@ def _demo(course: Course, options) -> int:
     return 1 if problems else 0
 
 
-_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo}
+def _grade(course: Course, options) -> int:
+    from grader import batch
+    from grader.sandbox import SandboxMissing
+
+    course.lesson(options.name)
+    warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's, about nbgrader's own way with its sessions
+    try:
+        failed = batch.grade(course, options.name, options.jobs or batch.default_jobs(), options.force, options.unsafe)
+    except SandboxMissing as error:
+        print(f"{error} To grade without it, at your own risk, add --unsafe.", file=sys.stderr)
+        return 1
+    for student, reason in failed.items():
+        print(f"{student}: not graded: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo, "grade": _grade}
 
 if __name__ == "__main__":
     sys.exit(main())

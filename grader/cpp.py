@@ -110,14 +110,9 @@ def _cell_text(cell: str, path: str) -> str:
     return next((text for text in reversed(history) if text.lstrip().startswith(f"%%firmware {path}")), "")
 
 
-def _unsafe() -> bool:
-    trusted = sys.modules.get("grader.trusted")
-    return bool(trusted is not None and trusted.session and trusted.session.get("unsafe"))
-
-
 def _build(project: Path, seconds: float) -> None:
     program = [sys.executable, "-c", _BUILD, str(project)]
-    if _unsafe():
+    if sandbox.is_unsafe():
         result = subprocess.run(
             program,
             timeout=seconds,
@@ -166,7 +161,7 @@ def _transport(program: Path):
             return data
 
     command = [str(program), "--stdio"]
-    if _unsafe():
+    if sandbox.is_unsafe():
         yield Limited(command)
         return
     box = sandbox.Sandbox(_LIMITS, binds=[(program.parent, False)])

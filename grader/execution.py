@@ -3,12 +3,15 @@
 import ast
 import atexit
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -44,6 +47,8 @@ class RunSubmission(NbGraderPreprocessor):
     unsafe = Bool(False, help="Run student code without the sandbox. Every report will say so.").tag(config=True)
     source_root = Unicode("", help="The course's source folder; set by grader.course.").tag(config=True)
 
+    prepared: ClassVar[dict[tuple[str, str], NotebookNode]] = {}  # run elsewhere (grader.batch), by student and lesson
+
     @property
     def limits(self) -> sandbox.Limits:
         """The configured limits."""
@@ -53,6 +58,10 @@ class RunSubmission(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """Fill the outputs of every code cell; never fails because of what the student wrote."""
+        about = resources["nbgrader"]
+        prepared = self.prepared.get((about["student"], about["assignment"]))
+        if prepared is not None:
+            return prepared, resources
         lesson = Lesson.of(resources, self.source_root)
         files = Path(resources["metadata"]["path"] or ".")
         in_new_loop(self._run, nb, lesson, files)
@@ -61,10 +70,11 @@ class RunSubmission(NbGraderPreprocessor):
         return nb, resources
 
     def _run(self, nb: NotebookNode, lesson: Lesson, files: Path) -> None:
+        _import_once(lesson.source, lesson.folder)
         with tempfile.TemporaryDirectory(prefix="edgekit-files-") as scratch:
             submitted, own = Path(scratch) / "submitted", Path(scratch) / "lesson"
-            _copy_files(files, submitted, lesson.notebook)
-            _copy_files(lesson.folder, own, lesson.notebook)
+            copy_files(files, submitted, lesson.notebook)
+            copy_files(lesson.folder, own, lesson.notebook)
             for folder in (Path(scratch), submitted, own):
                 folder.chmod(0o755)
             student = self._student_kernel(submitted)
@@ -79,6 +89,27 @@ class RunSubmission(NbGraderPreprocessor):
             path = os.pathsep.join([str(sandbox.INSIDE), os.environ.get("PYTHONPATH", "")])
             return Kernel(self.limits, folder=files, environment=_trusted_environment() | {"PYTHONPATH": path})
         return Kernel(self.limits, sandbox.Sandbox(self.limits, files))
+
+
+_imported: set[str] = set()
+
+
+def _import_once(source: NotebookNode, folder: Path) -> None:
+    """Import what the lesson imports, so that its bytecode is on disk: the sandbox can read that but not write it."""
+    statements = {
+        s for cell in source.cells if cell.cell_type == "code" for s in lesson_names.imports(cell.source).values()
+    }
+    new = statements - _imported
+    _imported.update(new)
+    modules = {statement.split()[1].partition(".")[0] for statement in new} - sys.stdlib_module_names
+    if any(_is_uncompiled(module) for module in modules):
+        command = [sys.executable, "-c", "\n".join(sorted(new))]
+        subprocess.run(command, cwd=folder, env=_trusted_environment(), capture_output=True, timeout=600)
+
+
+def _is_uncompiled(module: str) -> bool:
+    spec = importlib.util.find_spec(module)
+    return bool(spec and spec.origin and spec.cached and not os.path.exists(spec.cached))
 
 
 _spare: list[Kernel] = []  # the trusted kernel of the submission before, when it is as good as new
@@ -219,9 +250,9 @@ def _trusted_environment() -> dict[str, str]:
     }
 
 
-def _copy_files(folder: Path, target: Path, notebook: str) -> None:
+def copy_files(folder: Path, target: Path, notebook: str) -> None:
     """The regular files of ``folder`` but the notebook itself; links and devices are left behind."""
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     for base, _, names in os.walk(folder):
         for name in names:
             path = Path(base, name)

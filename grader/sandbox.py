@@ -260,6 +260,12 @@ def check() -> None:
     _mode()
 
 
+def is_unsafe() -> bool:
+    """Whether this is a kernel for tests whose instructor chose to grade without the sandbox."""
+    trusted = sys.modules.get("grader.trusted")
+    return bool(trusted is not None and trusted.session and trusted.session.get("unsafe"))
+
+
 def run(program: list[str], limits: Limits, seconds: float, binds=(), files: Path | None = None, **options):
     """Run one command inside; returns a subprocess.CompletedProcess that says in its output when it was stopped."""
     sandbox = Sandbox(limits, files, binds)

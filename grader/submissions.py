@@ -12,7 +12,6 @@ from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
-from traitlets import Bool
 
 MAX_BYTES = 64 << 20  # of a submitted notebook
 MAX_CELLS = 2000
@@ -155,6 +154,15 @@ def read_submission(path: Path) -> NotebookNode:
     return notebook
 
 
+def read_or_note(path: Path, on_error=lambda error: None) -> NotebookNode:
+    """The notebook at ``path``; one with a note in place of what cannot be read, after ``on_error(error)``."""
+    try:
+        return read_submission(path)
+    except UnreadableNotebook as error:
+        on_error(error)
+        return nbformat.v4.new_notebook(cells=[note(f"**The submitted file could not be graded:** {error}.")])
+
+
 def _slim(cell) -> dict | None:
     """A cell's type, source and grade id, without outputs and whatever else was put into it."""
     if type(cell) is not dict or cell.get("cell_type") not in ("code", "markdown", "raw"):
@@ -209,11 +217,10 @@ class SubmissionExporter(NotebookExporter):
         about = (resources or {}).get("nbgrader", {})
         if not getattr(self.parent, "_sanitizing", True):  # its second half reads what its first half wrote
             return super().from_filename(filename, resources=resources, **kwargs)
-        try:
-            notebook = read_submission(Path(filename))
-        except UnreadableNotebook as error:
-            self.log.warning("%s, %s: %s", about.get("student"), Path(filename).name, error)
-            notebook = nbformat.v4.new_notebook(cells=[note(f"**The submitted file could not be graded:** {error}.")])
+        notebook = read_or_note(
+            Path(filename),
+            lambda error: self.log.warning("%s, %s: %s", about.get("student"), Path(filename).name, error),
+        )
         resources = dict(resources or {})
         resources["metadata"] = {"name": Path(filename).stem, "path": os.path.dirname(filename), "modified_date": ""}
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
@@ -227,14 +234,11 @@ class RestoreCells(NbGraderPreprocessor):
     the lesson.
     """
 
-    enabled = Bool(True).tag(config=True)
-    source_root = None
-
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """The notebook with every marked cell of the lesson once."""
         from grader.execution import RunSubmission
 
-        lesson = Lesson.of(resources, RunSubmission(parent=self.parent).source_root)
+        lesson = Lesson.of(resources, RunSubmission(config=self.config).source_root)
         last = {}
         for index, cell in enumerate(nb.cells):
             grade_id = _grade_id(cell)

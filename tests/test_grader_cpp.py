@@ -1,4 +1,4 @@
-"""A student's C++ is built and run in the sandbox: right programs answer, hostile ones gain and reach nothing."""
+"""A student's C++ and .tflite are run in the sandbox: right ones answer, hostile ones gain and reach nothing."""
 
 import sys
 import types
@@ -81,3 +81,19 @@ def test_hostile_program_that_talks_without_end_or_stops_is_an_error(board):
     quitter = "#include <cstdlib>\nstruct Quitter { Quitter() { std::_Exit(0); } } quitter;\n"
     with pytest.raises(BoardError, match="stopped"), board(quitter + SOLUTION):
         pass
+
+
+def test_litert_answers_for_a_students_file_and_refuses_hostile_bytes():
+    import numpy as np
+
+    from edgekit import models, network, tflite
+    from grader import litert
+
+    require("bwrap", "apt install bubblewrap")
+    net = network.from_keras(models.xor_mlp())
+    inputs = np.array([[0, 1], [0.5, -2]], np.float32)
+    model = tflite.to_bytes(net)
+    np.testing.assert_allclose(litert.run(model, inputs), net.run(inputs), atol=1e-5)
+    for broken in (b"", b"TFL3" * 100, model[: len(model) // 2], model[:200] + bytes(range(200)) + model[400:], "text"):
+        with pytest.raises(litert.TfliteError):
+            litert.run(broken, inputs)

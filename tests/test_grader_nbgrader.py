@@ -4,6 +4,9 @@ import csv
 import json
 import os
 import re
+import sqlite3
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -150,6 +153,23 @@ def test_export_writes_every_mark(school):
 def test_grading_again_changes_nothing_until_forced(school):
     said = school.grade("--student=partial")
     assert "Skipping existing assignment" in said
+
+
+def test_a_class_is_graded_side_by_side_and_goes_on_where_it_was_interrupted(school):
+    school.hand_in("late_honest", school.notebook("honest"))
+    school.hand_in("late_broken", b"{")
+    with sqlite3.connect(school.database) as database:  # as if killed while the last mark of this student was written
+        database.execute(
+            "update grade set auto_score = null where id in (select id from grade where auto_score = 4 limit 1)"
+        )
+    command = [sys.executable, "-m", "grader", "--course", str(school.course.root), "grade", "toy", "--jobs", "2"]
+    result = subprocess.run(command, cwd=demo.CHECKOUT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "3/3" in result.stderr
+    marks = school.points()
+    assert marks["late_honest"] == 9
+    assert marks["late_broken"] == 0
+    assert {student: marks[student] for student in school.marks} == {s: demo.total(m) for s, m in school.marks.items()}
 
 
 def test_unsafe_grading_says_so_in_the_report(school):

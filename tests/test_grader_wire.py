@@ -56,6 +56,12 @@ def test_plain_data_comes_back_as_it_was(value):
     assert same(value, there_and_back(value))
 
 
+def test_a_path_comes_back_as_a_name_that_opens_nothing(tmp_path):
+    back = there_and_back([tmp_path / "a.cpp"])[0]
+    assert str(back) == str(tmp_path / "a.cpp")
+    assert not hasattr(back, "read_text")
+
+
 @pytest.mark.parametrize(
     "dtype", ["bool", "int8", "uint8", "int64", "float16", "float32", "float64", "complex64", "U5"]
 )

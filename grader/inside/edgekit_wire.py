@@ -2,7 +2,8 @@
 
 Numbers, strings, None and True stand for themselves; everything else is an object with one key, its kind:
 ``{"list": [...]}``, ``{"tuple": [...]}``, ``{"set": [...]}``, ``{"dict": [[key, value], ...]}``, ``{"bytes": base64}``,
-``{"float": "nan"}``, ``{"complex": [real, imaginary]}``, ``{"slice": [start, stop, step]}``, ``{"ellipsis": true}``,
+``{"float": "nan"}``, ``{"complex": [real, imaginary]}``, ``{"slice": [start, stop, step]}``,
+``{"path": "..."}``, ``{"ellipsis": true}``,
 ``{"array": [dtype, shape, base64]}``, ``{"scalar": [dtype, base64]}`` and, for what is not plain data,
 ``{"ref": [number, type name, callable]}``. Decoding makes exact built-in types and NumPy arrays, nothing else.
 """
@@ -11,6 +12,7 @@ import base64
 import binascii
 import json
 import math
+import pathlib
 import re
 import sys
 
@@ -60,6 +62,8 @@ def encode(value, reference, depth=0):
         return {"bytes": base64.b64encode(value).decode()}
     if value is Ellipsis:
         return {"ellipsis": True}
+    if isinstance(value, pathlib.PurePath):
+        return {"path": str(value)}
     if kind is slice:
         return {"slice": [encode(part, reference, depth + 1) for part in (value.start, value.stop, value.step)]}
     if kind in (list, tuple, set, frozenset):
@@ -131,6 +135,11 @@ class Decoder:
 
     def _ellipsis(self, content, depth):
         return Ellipsis
+
+    def _path(self, content, depth):
+        if type(content) is not str:
+            raise WireError("a path is malformed")
+        return pathlib.PurePosixPath(content)  # a name: a test that opens it would open a file of its own
 
     def _float(self, content, depth):
         if content not in ("nan", "inf", "-inf"):
