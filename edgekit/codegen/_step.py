@@ -34,6 +34,11 @@ def anywhere(source, result):
     return Rule(source, result)
 
 
+def exactly(source, result):
+    """The output may lie where the input does, value on value."""
+    return Rule(source, result, lowest=0, highest=0)
+
+
 def not_after(source, result):
     """The output may start where the input does, or before: what a value may cover has been read when it is written."""
     return Rule(source, result, highest=0)

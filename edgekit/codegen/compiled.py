@@ -12,6 +12,7 @@ from edgekit.codegen import float_ops, header, int8_ops, names
 from edgekit.codegen.plan import Buffer, plan
 from edgekit.quantization import QuantizedNetwork
 
+LEAST_SCRATCH, MOST_SCRATCH = 1024, 16384  # bytes
 KERNELS = Path(__file__).parent / "kernels"
 
 
@@ -36,12 +37,13 @@ def source(model, name):
     return result.source, result.plan.size
 
 
-def compile_network(model, name):
+def compile_network(model, name, probe=None):
     """The network as C, with the plan of its arena.
 
     Args:
         model: a `Network` or a `QuantizedNetwork`.
         name: prefix of the functions.
+        probe: name of a C function to be called with an op's position after it has run; for measuring.
 
     Returns:
         `Compiled`.
@@ -51,12 +53,9 @@ def compile_network(model, name):
     owner = _owners(model)
     ids = names.identifiers([*model.shapes, *(f"{op.name} layer" for op in model.ops)], taken=_kernel_names())
     layers = [ids[f"{op.name} layer"].removesuffix("_layer") for op in model.ops]
-    steps = [
-        None if op.kind == "reshape" else emit(model, op, layer) for op, layer in zip(model.ops, layers, strict=True)
-    ]
-    arena = plan(_buffers(model, owner, steps), _rules(model, owner, steps))
+    steps, arena = _plan(model, emit, layers, owner)
     kernels, includes = _paste(step.kernel for step in steps if step)
-    body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float"))
+    body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float", probe))
     constants = "\n\n".join(
         _comment(model, op) + "\n" + step.constants for op, step in _used(model, steps) if step.constants
     )
@@ -106,6 +105,37 @@ int {name}_invoke(void)
     return Compiled(text, arena, tuple(step.call if step else "" for step in steps))
 
 
+def _plan(model, emit, layers, owner):
+    """(steps, plan): planned twice, first with the least scratch, then with what that leaves free during each op."""
+
+    def attempt(rooms):
+        steps = [
+            None if op.kind == "reshape" else emit(model, op, layer, room)
+            for op, layer, room in zip(model.ops, layers, rooms, strict=True)
+        ]
+        buffers, rules = list(_buffers(model, owner, steps)), list(_rules(model, owner, steps))
+        return steps, plan(buffers, rules), buffers, rules
+
+    steps, smallest, buffers, rules = attempt([LEAST_SCRATCH] * len(model.ops))
+    rooms = [
+        min(max(smallest.size - _taken(position, buffers, rules), LEAST_SCRATCH), MOST_SCRATCH)
+        for position in range(len(model.ops))
+    ]
+    roomy, larger, *_ = attempt(rooms)
+    return (roomy, larger) if larger.size <= smallest.size else (steps, smallest)
+
+
+def _taken(position, buffers, rules):
+    """Bytes that tensors take during an op; of two that may share memory, the larger."""
+    sizes = {
+        buffer.name: buffer.size
+        for buffer in buffers
+        if buffer.first <= position <= buffer.last and not buffer.name.endswith(" scratch")
+    }
+    shared = (min(sizes[rule.source], sizes[rule.result]) for rule in rules if {rule.source, rule.result} <= set(sizes))
+    return sum(sizes.values()) - max(shared, default=0) + len(sizes) * 4
+
+
 def _owners(model):
     """The tensor whose memory each tensor is: its own, or, behind a reshape, that of the tensor that was reshaped."""
     owner = {name: name for name in model.shapes}
@@ -147,7 +177,7 @@ def _rules(model, owner, steps):
                 yield step.overlap(owner[name], owner[op.output])
 
 
-def _invoke(model, owner, steps, ids, arena, kind):
+def _invoke(model, owner, steps, ids, arena, kind, probe):
     const = "" if kind == "int8_t" else "(float *)(void *)"
     used = {owner[name]: None for op, _ in _used(model, steps) for name in (*op.inputs, op.output)}
     for name in used:
@@ -160,9 +190,11 @@ def _invoke(model, owner, steps, ids, arena, kind):
         for line in step.call.format(
             **{f"in{i}": ids[owner[name]] for i, name in enumerate(op.inputs)},
             out=ids[owner[op.output]],
-            scratch=f"(int16_t *)(void *)(arena.bytes + {arena.offsets.get(f'{op.name} scratch', 0)})",
+            scratch=f"(int32_t *)(void *)(arena.bytes + {arena.offsets.get(f'{op.name} scratch', 0)})",
         ).splitlines():
             yield f"    {line}"
+        if probe:
+            yield f"    {probe}({model.ops.index(op)});"
 
 
 def _used(model, steps):

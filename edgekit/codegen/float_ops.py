@@ -8,13 +8,14 @@ from edgekit.codegen.header import number
 from edgekit.network import ACTIVATIONS
 
 
-def emit(model, op, layer):
+def emit(model, op, layer, room):
     """An op of a `Network` as a `Step`.
 
     Args:
         model: the network.
         op: one of its ops, any but reshape.
         layer: C name to build others from.
+        room: not used; no float op takes scratch.
 
     Returns:
         `Step`.

@@ -10,6 +10,7 @@ from edgekit.codegen._step import (
     Step,
     anywhere,
     array,
+    exactly,
     not_after,
     not_before,
     padding_before,
@@ -19,38 +20,40 @@ from edgekit.codegen._step import (
 from edgekit.codegen.plan import Rule
 from edgekit.quantization import by_channel, output_bounds, quantize_multiplier, requantization
 
-BLOCK_BYTES = 8192  # of widened patches that are multiplied at once, where no row is shorter
+SPARE = 16  # bytes behind the scratch that a load in advance may touch
 CAREFUL = 64  # added to the shift of a channel whose accumulator may need all 32 bits
 
 
-def emit(model, op, layer):
+def emit(model, op, layer, room):
     """An op of a `QuantizedNetwork` as a `Step`.
 
     Args:
         model: the network.
         op: one of its ops, any but reshape.
         layer: C name to build others from.
+        room: bytes of scratch that the op may use, if it can do with less.
 
     Returns:
         `Step`.
     """
-    return globals()[f"_{op.kind}"](model, op, layer)
+    function = globals()[f"_{op.kind}"]
+    return function(model, op, layer, room) if op.kind in ("conv2d", "depthwise_conv2d") else function(model, op, layer)
 
 
-def _conv2d(model, op, layer):
+def _conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     filters = _filters(model, op, layer)
     out_channels, *_, channels = op.weights.shape
     height, width, _ = model.shapes[op.output]
-    row = 2 * ((prod(op.weights.shape[1:]) + 1) // 2 * 2)  # bytes of a widened patch
+    row = 2 * -(-prod(op.weights.shape[1:]) // 4) * 4  # bytes of a widened patch
     pointwise = op.window == (1, 1) and op.stride == (1, 1)
-    block = max(1, min(height * width if pointwise else width, BLOCK_BYTES // row))
+    block = max(1, min(height * width if pointwise else width, (room - 2 * row - SPARE) // (row + 8)))
     if pointwise:
         kernel, overlap = "pointwise_conv2d", not_before if out_channels > channels else not_after
     else:
         kernel, overlap = "conv2d", _conv2d_overlap(model, op, block)
     call = f"{kernel}_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
-    return Step(f"int8/{kernel}.h", call, f"{filters}\n{definition}", (2 + block) * row, overlap)
+    return Step(f"int8/{kernel}.h", call, f"{filters}\n{definition}", 2 * row + block * (row + 8) + SPARE, overlap)
 
 
 def _conv2d_overlap(model, op, block):
@@ -69,25 +72,24 @@ def _conv2d_overlap(model, op, block):
     return lambda source, result: Rule(source, result, highest=min(rooms))
 
 
-def _depthwise_conv2d(model, op, layer):
+def _depthwise_conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
-    height, width, channels = model.shapes[op.inputs[0]]
-    out_height, out_width, out_channels = model.shapes[op.output]
-    across = (out_width - 1) * op.stride[1] + op.window[1]
-    top, _ = padding_before(model, op)
-    # When a row is written, the rows under the window are in scratch; only those below it are still read.
-    rooms = [height * width * channels]
-    for row in range(out_height):
-        unread = row * op.stride[0] - top + op.window[0]
-        if unread < height:
-            rooms.append(unread * width * channels - (row + 1) * out_width * out_channels)
-    call = f"depthwise_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
+    channels = model.shapes[op.inputs[0]][-1]
+    height, width, out_channels = model.shapes[op.output]
+    across = ((width - 1) * op.stride[1] + op.window[1] + 1) // 2 * 2
+
+    def scratch(rows):
+        sums = (rows * width + 1) // 2 * 2
+        return 4 * sums + 2 * ((rows - 1) * op.stride[0] + op.window[0]) * across + SPARE
+
+    rows = next((n for n in range(height, 1, -1) if scratch(n) <= room), 1)
+    call = f"depthwise_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {rows});"
     return Step(
         "int8/depthwise_conv2d.h",
         call,
         f"{_filters(model, op, layer)}\n{definition}",
-        2 * op.window[0] * across * channels,
-        lambda source, result: Rule(source, result, highest=min(rooms)),
+        scratch(rows),
+        exactly if out_channels == channels else None,
     )
 
 
@@ -162,8 +164,8 @@ def _softmax(model, op, layer):
 def _filters(model, op, layer):
     """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them."""
     multipliers, shifts = requantization(model, op)
-    largest = _largest_accumulator(model, op)
-    careful = (shifts >= 0) | (largest >= 2**29)
+    # 2^21 is what the kernels' 32-bit product can take; a shift below -20 would overflow its rounding.
+    careful = (shifts >= 0) | (shifts < -20) | (_largest_accumulator(model, op) >= 2**21)
     lowest, highest = output_bounds(model, op)
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
     return "\n".join(
@@ -181,11 +183,11 @@ def _filters(model, op, layer):
 
 
 def _largest_accumulator(model, op):
-    """For each channel, a bound on |accumulator|: int64 (out,)."""
+    """For each channel, the largest sum that any input can give: int64 (out,)."""
     zero_point = model.quantization[op.inputs[0]].zero_point
-    farthest = max(127 - zero_point, zero_point + 128)
-    weights = np.abs(by_channel(op.weights, op.kind).astype(np.int64)).sum(axis=1)
-    return weights * farthest + np.abs(op.bias.astype(np.int64))
+    weights = by_channel(op.weights, op.kind).astype(np.int64)
+    products = np.maximum(weights * (127 - zero_point), weights * (-128 - zero_point))
+    return products.sum(axis=1) + op.bias
 
 
 def _int32(value):

@@ -1,18 +1,18 @@
 #include "../window.h"
 #include "dot.h"
 
-/* Convolution: the patches under the window, at most `block` pixels of a row at a time, are laid out side by side in
+/* Convolution: the patches under the window, at most `most` pixels of a row at a time, are laid out side by side in
    scratch, the zero point taken off, 0 outside the image; the rest is multiply_block. Since the patches are copies, the
    output may lie where rows of the input were that no later block reads. */
-static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out, int16_t *scratch,
-                        int32_t block)
+static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out, int32_t *scratch,
+                        int32_t most)
 {
-    const int32_t run = w->width * w->in_channels, depth = w->height * run, padded = (depth + 1) & ~1;
-    int16_t *const patches = scratch + 2 * padded;
+    const int32_t run = w->width * w->in_channels, depth = w->height * run, padded = (depth + 3) & ~3;
+    const block_int8 block = block_in(scratch, most, padded);
     for (int32_t row = 0; row < w->out_height; row++) {
-        for (int32_t start = 0; start < w->out_width; start += block) {
-            const int32_t pixels = w->out_width - start < block ? w->out_width - start : block;
-            int16_t *to = patches;
+        for (int32_t start = 0; start < w->out_width; start += most) {
+            const int32_t pixels = w->out_width - start < most ? w->out_width - start : most;
+            int16_t *to = block.patches;
             for (int32_t p = 0; p < pixels; p++) {
                 const int32_t x = (start + p) * w->stride_x - w->left;
                 for (int32_t i = 0; i < w->height; i++) {
@@ -35,11 +35,11 @@ static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *
                     }
                     to += run;
                 }
-                if (padded > depth) {
+                for (int32_t k = depth; k < padded; k++) {
                     *to++ = 0;
                 }
             }
-            multiply_block(f, depth, w->out_channels, patches, pixels, scratch,
+            multiply_block(f, depth, w->out_channels, &block, pixels,
                            out + (row * w->out_width + start) * w->out_channels);
         }
     }

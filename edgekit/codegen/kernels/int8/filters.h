@@ -1,7 +1,7 @@
 #include "requantize.h"
 
 /* The weights of a layer, and how an accumulator becomes an output. The real multiplier of a channel is
-   multiplier / 2^31 * 2^shift; a shift that is 64 too high marks a channel whose accumulator may need all 32 bits. */
+   multiplier / 2^31 * 2^shift; a shift that is 64 too high marks a channel that only `requantize` is right for. */
 typedef struct {
     int32_t input_zero_point, output_zero_point, lowest, highest;
     const int8_t *weights;
@@ -9,17 +9,45 @@ typedef struct {
     const int8_t *shift;
 } filters_int8;
 
-/* The output of a channel. Where |accumulator| < 2^29 and the shift is to the right, which the exporter proves for
-   nearly every channel, both roundings are one addition: 2^e for the second, e = -shift, and 1 for the first, twice
-   as large here; a negative number's half must be rounded down, so it gets one less, twice. */
-static inline int8_t output_int8(const filters_int8 *f, int32_t accumulator, int32_t multiplier, int32_t shift)
+/* From the accumulators of channel c to its outputs, of which each lies `step` bytes behind the last.
+
+   Behind a ReLU what is not above 0 has one answer. For the rest, where an accumulator is below 2^21, which the
+   exporter proves for nearly every channel, the product needs no 64 bits, and the two roundings are one addition
+   before one shift, e places less than the shift to the right:
+   ((x * m + 2^30 >> 31) + 2^(e-1)) >> e = (x * m + 2^30 + 2^(30+e)) >> (31+e). */
+static void outputs_int8(const filters_int8 *f, int32_t c, const int32_t *accumulator, int32_t count, int8_t *out,
+                         int32_t step)
 {
-    int32_t y;
-    if (shift < 0) {
-        const int32_t twice = multiply_high(accumulator * 4, multiplier) + 1;
-        y = (twice + (1 << -shift) + 2 * (twice >> 31)) >> (1 - shift);
-    } else {
-        y = requantize(accumulator, multiplier, shift - 64);
+    const int32_t zero_point = f->output_zero_point, shift = f->shift[c], multiplier = f->multiplier[c];
+    const int32_t *const end = accumulator + count;
+    if (shift >= 0 || f->lowest < zero_point) {
+        for (; accumulator != end; accumulator++, out += step) {
+            const int32_t y = requantize(*accumulator, multiplier, shift < 0 ? shift : shift - 64);
+            *out = clamp_int8(y + zero_point, f->lowest, f->highest);
+        }
+        return;
     }
-    return clamp_int8(y + f->output_zero_point, f->lowest, f->highest);
+    const int32_t highest = f->highest - zero_point;
+#if XCHAL_HAVE_MUL32_HIGH
+    const uint32_t right = (uint32_t)(1 - shift), rounding = 1u + (1u << -shift);
+#else
+    /* The product from parts of the multiplier of 10, 10 and 11 bits, the nine lowest bits left off. */
+    const uint32_t high = (uint32_t)multiplier >> 21, middle = ((uint32_t)multiplier >> 11) & 1023u;
+    const uint32_t low = (uint32_t)multiplier & 2047u;
+    const uint32_t right = (uint32_t)(10 - shift), rounding = (1u + (1u << -shift)) << 9;
+#endif
+    for (; accumulator != end; accumulator++, out += step) {
+        int32_t y = 0;
+        if (*accumulator > 0) {
+            const uint32_t x = (uint32_t)*accumulator;
+#if XCHAL_HAVE_MUL32_HIGH
+            const uint32_t product = (uint32_t)multiply_high((int32_t)(x << 2), multiplier);
+#else
+            const uint32_t product = x * high + ((x * middle + ((x * low) >> 11)) >> 10);
+#endif
+            y = (int32_t)((product + rounding) >> right);
+            y = y > highest ? highest : y;
+        }
+        *out = (int8_t)(y + zero_point);
+    }
 }

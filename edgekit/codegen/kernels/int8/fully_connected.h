@@ -3,17 +3,18 @@
 /* Fully connected: each output is a weighted sum of all inputs. The zero point is taken off the input once, in scratch,
    so the output may lie where the input was. */
 static void fully_connected_int8(int32_t depth, int32_t channels, const filters_int8 *f, const int8_t *in, int8_t *out,
-                                 int16_t *scratch)
+                                 int32_t *scratch)
 {
+    int16_t *const x = (int16_t *)(void *)scratch;
     for (int32_t k = 0; k < depth; k++) {
-        scratch[k] = (int16_t)(in[k] - f->input_zero_point);
+        x[k] = (int16_t)(in[k] - f->input_zero_point);
     }
     const int8_t *weight = f->weights;
     for (int32_t c = 0; c < channels; c++) {
         int32_t sum = f->bias[c];
         for (int32_t k = 0; k < depth; k++) {
-            sum += scratch[k] * *weight++;
+            sum += x[k] * *weight++;
         }
-        out[c] = output_int8(f, sum, f->multiplier[c], f->shift[c]);
+        outputs_int8(f, c, &sum, 1, out + c, 1);
     }
 }

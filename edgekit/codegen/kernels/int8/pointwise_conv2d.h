@@ -4,24 +4,32 @@
 /* A convolution with a window of one cell: every pixel is its own patch, so rows do not matter and a block is any run of
    pixels. In and out may share memory: where channels grow, the blocks are taken from the last to the first. */
 static void pointwise_conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out,
-                                  int16_t *scratch, int32_t block)
+                                  int32_t *scratch, int32_t most)
 {
-    const int32_t depth = w->in_channels, padded = (depth + 1) & ~1, pixels = w->out_height * w->out_width;
-    const int32_t blocks = (pixels + block - 1) / block;
-    int16_t *const patches = scratch + 2 * padded;
+    const int32_t depth = w->in_channels, padded = (depth + 3) & ~3, pixels = w->out_height * w->out_width;
+    const int32_t blocks = (pixels + most - 1) / most;
+    const int32_t zero_point = f->input_zero_point;
+    const block_int8 block = block_in(scratch, most, padded);
     for (int32_t i = 0; i < blocks; i++) {
-        const int32_t start = (w->out_channels > depth ? blocks - 1 - i : i) * block;
-        const int32_t count = pixels - start < block ? pixels - start : block;
+        const int32_t start = (w->out_channels > depth ? blocks - 1 - i : i) * most;
+        const int32_t count = pixels - start < most ? pixels - start : most;
         const int8_t *source = in + start * depth;
-        int16_t *to = patches;
+        int16_t *to = block.patches;
         for (int32_t p = 0; p < count; p++) {
-            for (int32_t k = 0; k < depth; k++) {
-                *to++ = (int16_t)(*source++ - f->input_zero_point);
+            int32_t k = 0;
+            for (; k + 4 <= depth; k += 4, to += 4, source += 4) {
+                to[0] = (int16_t)(source[0] - zero_point);
+                to[1] = (int16_t)(source[1] - zero_point);
+                to[2] = (int16_t)(source[2] - zero_point);
+                to[3] = (int16_t)(source[3] - zero_point);
             }
-            if (padded > depth) {
+            for (; k < depth; k++) {
+                *to++ = (int16_t)(*source++ - zero_point);
+            }
+            for (; k < padded; k++) {
                 *to++ = 0;
             }
         }
-        multiply_block(f, depth, w->out_channels, patches, count, scratch, out + start * w->out_channels);
+        multiply_block(f, depth, w->out_channels, &block, count, out + start * w->out_channels);
     }
 }

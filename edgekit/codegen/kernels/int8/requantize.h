@@ -1,5 +1,12 @@
 #include <stdint.h>
 
+/* What this core has: an ESP32's XCHAL_HAVE_MAC16 and so on. Elsewhere they are not defined, which counts as 0. */
+#if defined(__XTENSA__) && defined(__has_include)
+#  if __has_include(<xtensa/config/core-isa.h>)
+#    include <xtensa/config/core-isa.h>
+#  endif
+#endif
+
 /* floor(a * b / 2^32): one instruction (MULSH) where the core has it. */
 static inline int32_t multiply_high(int32_t a, int32_t b)
 {
