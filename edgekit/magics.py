@@ -5,6 +5,7 @@ in, or the simulated one if there is none.
 """
 
 import contextlib
+import re
 import time
 
 from edgekit import _ports, firmware
@@ -78,30 +79,30 @@ def _flash(line):
             print(f"Building for the ESP-EYE at {port}.")
         else:
             print("No board is plugged in: building for the simulated board.")
-        project.upload(env, port, on_line=_print_progress)
+        project.upload(env, port, on_line=_Progress())
         board = boards.current(project)
         print(f"{_sentence(board.name)} runs {board.info.model}.")
 
 
-_CHATTER = (
-    "Verbose mode",
-    "LDF",
-    "Found ",
-    "Scanning",
-    "No dependencies",
-    "Building in",
-    "Configuring",
-    "Platform Manager",
-    "---",
-    "===",
-    "***",
-)
+class _Progress:
+    """Shows what PlatformIO does: not its banners, nor the compiler's messages, which are shown better at the end."""
 
+    _BANNERS = re.compile(
+        r"Verbose mode|LDF|Found |Scanning|No dependencies|Building in|Configuring|Platform Manager: |Processing |"
+        r"If you like|- |Environment |\w+ +(SUCCESS|FAILED)|[-=*]{3}|Error: |$"
+    )
+    _STEP = re.compile(r"Compiling|Archiving|Indexing|Linking|Building|Generating|Starting|Running|Uploading")
 
-def _print_progress(line):
-    """Show what PlatformIO does, not its banners."""
-    if line.strip() and not line.startswith((*_CHATTER, "Processing", "If you like", "- ", "Environment", "sim ")):
-        print(line.replace(".pio/build/", ""), flush=True)
+    def __init__(self):
+        self._in_message = False
+
+    def __call__(self, line):
+        if self._STEP.match(line):
+            self._in_message = False
+        elif re.match(r"In file included from|\S+: In |\S+:\d+:\d+: ", line):
+            self._in_message = True
+        if not self._in_message and not self._BANNERS.match(line):
+            print(line.replace(".pio/build/", ""), flush=True)
 
 
 def _monitor(line):

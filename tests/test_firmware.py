@@ -88,7 +88,7 @@ def test_an_error_of_the_compiler_is_shown_at_its_line(tmp_path):
     ("main", "says"),
     [
         ('extern "C" void app_main() { int *nothing = nullptr; *static_cast<volatile int *>(nothing) = 1; }', "memory"),
-        ('extern "C" void app_main() { for (volatile int i = 0;; i = i + 1) {} }', "does not read its serial line"),
+        ('extern "C" void app_main() { for (volatile int i = 0;; i = i + 1) {} }', "does not wait for input"),
         ("void app_mane() {}", "app_main"),
     ],
 )

@@ -58,3 +58,12 @@ def test_a_missing_semicolon_is_guessed(shell):
 )
 def test_a_wrong_use_is_explained(shell, cell, says):
     assert says in failure(shell, cell)
+
+
+def test_a_program_that_does_not_compile_is_not_flashed_and_the_message_comes_once(shell, capsys):
+    broken = SOLUTION.replace("model.invoke()", "model.invok()")
+    failure(shell, f"%%firmware src/main.cpp\n{broken}")
+    assert "src/main.cpp, line" in failure(shell, "%flash")
+    out = capsys.readouterr().out
+    assert "Compiling sim/src/main.o" in out
+    assert "no member named" not in out.split("No board is plugged in")[1].split("src/main.cpp, line")[0]

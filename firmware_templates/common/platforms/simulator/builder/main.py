@@ -33,7 +33,9 @@ def start_once(target, source, env):
         # With its serial line on standard input, which is empty: the application boots, waits for input, and stops.
         run = subprocess.run([path, "--stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
     except subprocess.TimeoutExpired:
-        sys.stderr.write("Error: the application does not read its serial line within 10 seconds.\n")
+        sys.stderr.write(
+            "Error: the application does not wait for input within 10 seconds: is input.next() in its loop?\n"
+        )
         return 1
     text = b"\n".join(part for part in run.stdout.split(b"\0") if part.isascii() and b"\n" in part)
     print(text.decode().strip())
