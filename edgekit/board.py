@@ -1,324 +1,31 @@
-"""Talks to a running board, real or simulated: sends inputs, brings back what the network on it says.
+"""Opens a board, real or simulated, to send it inputs and bring back what the network on it says.
 
-    with edgekit.board.simulate(project) as board:
-        print(board.classify([0, 1]))
-
-The conversation is the computer's half of the link in docs/firmware.md: an input goes in numbered pieces, the board
-asks for those that did not arrive, and an answer that was lost is asked for again.
+with edgekit.board.simulate(project) as board:
+    print(board.classify([0, 1]))
 """
 
-import contextlib
-import secrets
-import struct
-import time
-import weakref
-from dataclasses import dataclass
-
-import numpy as np
-
-from edgekit import _frame, _ports
+from edgekit import _ports
+from edgekit._board import Board, BoardError, Info, Result
 from edgekit._transport import SerialTransport, SimulatedTransport, StdioTransport, Transport, TransportError
 
-__all__ = ["Board", "BoardError", "Info", "Result", "StdioTransport", "Transport", "connect", "find", "simulate"]
-
-_PIECE = 240  # bytes of input in one frame; EspSerialPort.h has the same number
-_LONGEST_INFERENCE = 20.0  # seconds without any answer after which a board that has an input counts as silent
-_NEW_BAUD_SECONDS = 1.5  # less than the 2 seconds after which the board gives up a new rate that brought no frame
-_INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
-
-
-class BoardError(Exception):
-    """The board cannot be reached or says that something is wrong; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a board says about the network on it.
-
-    Attributes:
-        model: its name.
-        input_shape: shape of an input, without the batch.
-        input_dtype: NumPy type of the values to send: float32 for real numbers, uint8 for pixels.
-        dtype: the network's own type: "float32" or "int8".
-        input_scale, input_zero_point: real = scale * (value - zero_point); 1 and 0 for float32.
-        output_size: number of scores.
-        output_scale, output_zero_point: the same for the output.
-        arena_bytes: working memory of the network.
-    """
-
-    model: str
-    input_shape: tuple
-    input_dtype: np.dtype
-    dtype: str
-    input_scale: float
-    input_zero_point: int
-    output_size: int
-    output_scale: float
-    output_zero_point: int
-    arena_bytes: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the network on a board said about one input.
-
-    Attributes:
-        scores: float32 array, shape (n,): real values.
-        microseconds: how long the network took, measured on the board.
-        label: the application's verdict in words; empty if it gives none.
-    """
-
-    scores: np.ndarray
-    microseconds: int
-    label: str = ""
-
-    def __repr__(self):
-        scores = ", ".join(f"{score:.4f}" for score in self.scores)
-        return f"{self.label + ': ' if self.label else ''}{scores} ({self.microseconds:,} µs on the board)"
-
-
-class Board:
-    """A board that runs the firmware of a `edgekit.firmware.Project`.
-
-    Made by `connect` and `simulate`; a context manager that gives the port back.
-
-    Args:
-        transport: the way to it.
-        patience: seconds without any answer after which it counts as silent.
-
-    Raises:
-        BoardError: it does not answer.
-    """
-
-    def __init__(self, transport, patience=5.0):
-        self.transport = transport
-        self.patience = patience
-        self._reader = _frame.Reader()
-        self._sequence = 0
-        self._transfer = secrets.randbits(32)
-        self._inbox = []
-        self._baud = self._start_baud = transport.baud
-        self._close = weakref.finalize(self, transport.close)
-        try:
-            self.info = self._hello(patience)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def name(self):
-        """The port, and whether the board is a simulated one."""
-        return (
-            f"the simulated board at {self.transport.name}" if self.simulated else f"the board at {self.transport.name}"
-        )
-
-    @property
-    def simulated(self):
-        """Whether this is a program on this computer instead of a board."""
-        return self.transport.simulated
-
-    def __repr__(self):
-        return f"<Board {self.info.model} at {self.transport.name}{' (simulated)' if self.simulated else ''}>"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    @property
-    def closed(self):
-        """Whether it was closed, or is gone: unplugged, or a simulated board whose program stopped."""
-        return not self._close.alive
-
-    def close(self):
-        """Give the port back; a simulated board stops. May be called twice."""
-        self._close()
-
-    def classify(self, values):
-        """Let the network on the board look at one input.
-
-        Args:
-            values: array or nested lists of the shape `info.input_shape` (or as many values in one row), convertible
-                to `info.input_dtype`: real numbers, or pixels from 0 to 255.
-
-        Returns:
-            A `Result`.
-
-        Raises:
-            ValueError: the input has another shape, or values that do not fit its type.
-            BoardError: the board does not answer, or reports an error.
-        """
-        if self.closed:
-            raise BoardError(
-                f"{self.name} is closed: open it again, for example with %flash or edgekit.board.current()"
-            )
-        data = self._as_input(values).tobytes()
-        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1  # 0 is no transfer
-        transfer = self._transfer
-        pieces = range(0, len(data), _PIECE)
-        self._send_pieces(transfer, data, pieces)
-        heard, wait = time.monotonic(), 0.2
-        while True:
-            frame = self._receive(wait)
-            if frame is None:
-                if time.monotonic() - heard > _LONGEST_INFERENCE:
-                    raise BoardError(self._silence())
-                if time.monotonic() - heard > 2.0 and self._baud != self._start_baud:
-                    self._recover_baud()
-                # The answer, a piece or the question was lost, or the board is still computing.
-                self._ask(transfer)
-                wait = min(wait * 1.5, 2.0)
-                continue
-            heard, wait = time.monotonic(), 0.2
-            if frame.type == _frame.READY:  # it was reset and has forgotten everything
-                self._send_pieces(transfer, data, pieces)
-            elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
-                if frame.type == _frame.RESULT:
-                    return _parse_result(frame.payload)
-                if frame.type == _frame.ERROR:
-                    raise BoardError(f"{self.name} says: {frame.payload[4:].decode('utf-8', 'replace')}")
-                if frame.type == _frame.MISSING:
-                    offsets = [offset for (offset,) in struct.iter_unpack("<I", frame.payload[4:])]
-                    self._send_pieces(transfer, data, [offset for offset in offsets if offset in pieces])
-                    self._ask(transfer)
-
-    def monitor(self, on_text=None, seconds=None):
-        """Hand over what the board prints, as it comes, until interrupted.
-
-        Args:
-            on_text: called with each piece of text; None prints it.
-            seconds: stop after this long; None never stops.
-        """
-        on_text = on_text or (lambda text: print(text, end="", flush=True))
-        deadline = None if seconds is None else time.monotonic() + seconds
-        with contextlib.suppress(KeyboardInterrupt):
-            while deadline is None or time.monotonic() < deadline:
-                self._read(0.1, [])
-                if text := self.text():
-                    on_text(text)
-
-    def text(self):
-        """What the board has printed since the last call."""
-        return self._reader.text()
-
-    def reset(self):
-        """Restart the board, as its RST button does."""
-        self.transport.reset_board()
-        self.transport.set_baud(self._start_baud)
-        self._baud = self._start_baud
-        self.info = self._hello(self.patience)
-
-    def set_baud(self, baud):
-        """Talk faster or slower.
-
-        Args:
-            baud: bits a second, for example 921600.
-
-        Raises:
-            BoardError: the line does not carry this rate; the rate at the start is used again.
-        """
-        deadline = time.monotonic() + self.patience
-        while time.monotonic() < deadline:
-            self._send(_frame.SET_BAUD, struct.pack("<I", baud))
-            if self._wait_for(_frame.SET_BAUD, 0.5):
-                break
-        # Also without an answer: it may be that only the answer was lost.
-        self._use_baud(baud)
-        try:
-            self._hello(_NEW_BAUD_SECONDS)
-        except BoardError:
-            self._use_baud(self._start_baud)
-            self._hello(self.patience)
-            raise BoardError(f"{self.name} cannot be understood at {baud} baud: {self._start_baud} is used") from None
-
-    def _use_baud(self, baud):
-        self.transport.set_baud(baud)
-        self._baud = baud
-
-    def _recover_baud(self):
-        """A board that was reset talks at the rate at the start again: meet it there, and return to the faster one."""
-        baud = self._baud
-        self._use_baud(self._start_baud)
-        try:
-            self._hello(1.0)
-        except BoardError:
-            self._use_baud(baud)
-        else:
-            with contextlib.suppress(BoardError):
-                self.set_baud(baud)
-
-    def _hello(self, patience):
-        deadline = time.monotonic() + patience
-        while (remaining := deadline - time.monotonic()) > 0:
-            self._send(_frame.HELLO)
-            if frame := self._wait_for(_frame.READY, min(remaining, 0.5)):
-                return _parse_ready(frame.payload)
-        raise BoardError(self._silence())
-
-    def _wait_for(self, kind, seconds):
-        """The next frame of this type, or None; others that come before it are dropped."""
-        deadline = time.monotonic() + seconds
-        while (remaining := deadline - time.monotonic()) > 0:
-            frame = self._receive(remaining)
-            if frame is not None and frame.type == kind:
-                return frame
-        return None
-
-    def _ask(self, transfer):
-        self._send(_frame.QUERY, struct.pack("<I", transfer))
-
-    def _silence(self):
-        if self.simulated:
-            return f"{self.name} does not answer: does main.cpp's loop reach input.next()?"
-        return (
-            f"{self.name} does not answer: press its RST button; if that does not help, flash it again "
-            "(%flash), and look with %monitor whether it prints anything"
-        )
-
-    def _as_input(self, values):
-        shape, dtype = self.info.input_shape, self.info.input_dtype
-        array = np.asarray(values)
-        if array.shape != shape and array.shape != (int(np.prod(shape)),):
-            raise ValueError(f"the network takes an input of shape {shape}, not {array.shape}")
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"the network takes numbers, not {array.dtype}")
-        if dtype == np.uint8 and array.dtype != np.uint8:
-            if array.size and (array.min() < 0 or array.max() > 255 or (array != np.round(array)).any()):
-                raise ValueError("pixels must be whole numbers from 0 to 255")
-        elif not np.isfinite(array).all():
-            raise ValueError("the input has NaN or infinite values")
-        return array.astype(dtype)
-
-    def _send_pieces(self, transfer, data, offsets):
-        for offset in offsets:
-            head = struct.pack("<III", transfer, len(data), offset)
-            self._send(_frame.IMAGE, head + data[offset : offset + _PIECE])
-
-    def _send(self, kind, payload=b""):
-        self._sequence += 1
-        try:
-            self.transport.write(_frame.Frame(kind, payload, self._sequence).encode())
-        except TransportError as error:
-            self.close()
-            raise BoardError(str(error)) from None
-
-    def _receive(self, timeout):
-        """The next frame, or None if none comes in `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while not self._inbox:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                return None
-            self._read(remaining, self._inbox)
-        return self._inbox.pop(0)
-
-    def _read(self, timeout, inbox):
-        try:
-            inbox.extend(self._reader.take(self.transport.read(timeout)))
-        except TransportError as error:
-            self.close()
-            raise BoardError(str(error)) from None
+__all__ = [
+    "Board",
+    "BoardError",
+    "Info",
+    "Result",
+    "SerialTransport",
+    "StdioTransport",
+    "Transport",
+    "TransportError",
+    "check_port",
+    "connect",
+    "current",
+    "find",
+    "locate",
+    "release",
+    "simulate",
+    "use",
+]
 
 
 def connect(port=None, baud=115200):
@@ -345,6 +52,18 @@ def connect(port=None, baud=115200):
         raise BoardError(str(error)) from None
 
 
+def check_port(port):
+    """See that a port can be opened.
+
+    Raises:
+        BoardError: it is missing, busy, or may not be used; with the remedy.
+    """
+    try:
+        SerialTransport(port).close()
+    except TransportError as error:
+        raise BoardError(str(error)) from None
+
+
 def simulate(project):
     """Start a simulated board: the project's program on this computer, behind a pseudo-terminal.
 
@@ -364,47 +83,44 @@ def simulate(project):
         raise BoardError(str(error)) from None
 
 
-def find(project):
+def find(project, where=None):
     """The board that is plugged in, or the simulated one if there is none.
 
     Args:
-        project: the project to simulate.
+        project: the project to simulate, and whose rate the board starts with.
+        where: a port, or "sim" for the simulated board whatever is plugged in; None looks.
 
     Returns:
         A `Board`; its `simulated` says which.
     """
-    return connect(baud=project.options.baud) if _ports.candidates() else simulate(project)
+    port = locate(where)
+    return simulate(project) if port is None else connect(port, project.options.baud)
 
 
-def _parse_ready(payload):
-    version, input_type, model_type, rank = struct.unpack_from("<BccB", payload)
-    if version != 1 or input_type.decode() not in _INPUT_TYPES:
-        raise BoardError("the board speaks another version of the protocol: flash it again with this edgekit")
-    shape = struct.unpack_from(f"<{rank}i", payload, 4)
-    rest = struct.Struct("<ififiI")
-    at = 4 + 4 * rank
-    output_size, scale, zero_point, out_scale, out_zero_point, arena = rest.unpack_from(payload, at)
-    return Info(
-        model=payload[at + rest.size :].decode("utf-8", "replace"),
-        input_shape=shape,
-        input_dtype=_INPUT_TYPES[input_type.decode()],
-        dtype="int8" if model_type == b"b" else "float32",
-        input_scale=scale,
-        input_zero_point=zero_point,
-        output_size=output_size,
-        output_scale=out_scale,
-        output_zero_point=out_zero_point,
-        arena_bytes=arena,
-    )
+def locate(where=None):
+    """The port that `find` would use, or None for the simulated board.
 
-
-def _parse_result(payload):
-    microseconds, length = struct.unpack_from("<IB", payload, 4)
-    label = payload[9 : 9 + length].decode("utf-8", "replace")
-    return Result(np.frombuffer(payload[9 + length :], "<f4").copy(), microseconds, label)
+    Args:
+        where: as for `find`.
+    """
+    if where == "sim":
+        return None
+    return where or next((port.device for port in _ports.candidates()), None)
 
 
 _current = None
+_where = None
+
+
+def use(where=None):
+    """Choose the board that `current` opens.
+
+    Args:
+        where: a port, "sim" for the simulated board, or None to look what is plugged in.
+    """
+    global _where
+    release()
+    _where = where
 
 
 def current(project=None):
@@ -423,7 +139,7 @@ def current(project=None):
     if _current is None or _current.closed:
         from edgekit import firmware
 
-        _current = find(project or firmware.current())
+        _current = find(project or firmware.current(), _where)
     return _current
 
 

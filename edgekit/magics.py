@@ -8,8 +8,8 @@ import contextlib
 import re
 import time
 
-from edgekit import _ports, firmware
 from edgekit import board as boards
+from edgekit import firmware
 
 _FIRST_LINE = 2  # of a cell's body, counted as JupyterLab does: line 1 is the magic itself
 _COMPILED = {".cpp", ".cc", ".c", ".h", ".hpp"}
@@ -67,19 +67,21 @@ def _in_cell(problem, name):
 
 
 def _flash(line):
-    """``%flash``: build the program and write it to the board, or start it on the simulated one. ``%flash PORT``."""
-    port = line.strip() or None
+    """``%flash``: build the program and write it to the board that is plugged in, or start it on the simulated one.
+
+    ``%flash sim`` takes the simulated board whatever is plugged in, ``%flash PORT`` the board at a port.
+    """
+    where = line.strip() or None
     with _explaining():
         project = firmware.current()
-        boards.release()
-        plugged = _ports.candidates()
-        env = "esp_eye" if port or plugged else "sim"
-        if env == "esp_eye":
-            port = port or plugged[0].device
-            print(f"Building for the ESP-EYE at {port}.")
+        boards.use(where)
+        port = boards.locate(where)
+        if port is not None:
+            boards.check_port(port)  # before minutes of building
+            print(f"Building for the board at {port}.")
         else:
-            print("No board is plugged in: building for the simulated board.")
-        project.upload(env, port, on_line=_Progress())
+            print("Building for the simulated board" + (": no board is plugged in." if where is None else "."))
+        project.upload("sim" if port is None else "esp_eye", port, on_line=_Progress())
         board = boards.current(project)
         print(f"{_sentence(board.name)} runs {board.info.model}.")
 

@@ -15,7 +15,7 @@ def shell(tmp_path):
     shell.run_line_magic("load_ext", "edgekit")
     make(tmp_path / "project", main=None)
     yield shell
-    boards.release()
+    boards.use()
 
 
 def failure(shell, cell):
@@ -54,6 +54,7 @@ def test_a_missing_semicolon_is_guessed(shell):
         ("%%firmware ../escape.cpp\nint x;", "inside the project"),
         ("%%firmware\nint x;", "say which file"),
         ("%monitor soon", "number of seconds"),
+        ("%flash /dev/ttyNOTHERE", "plugged in"),
     ],
 )
 def test_a_wrong_use_is_explained(shell, cell, says):
@@ -66,4 +67,9 @@ def test_a_program_that_does_not_compile_is_not_flashed_and_the_message_comes_on
     assert "src/main.cpp, line" in failure(shell, "%flash")
     out = capsys.readouterr().out
     assert "Compiling sim/src/main.o" in out
-    assert "no member named" not in out.split("No board is plugged in")[1].split("src/main.cpp, line")[0]
+    assert "no member named" not in out.split("Building for the simulated board")[1].split("src/main.cpp, line")[0]
+
+
+def test_the_simulated_board_can_be_chosen(shell, capsys):
+    assert shell.run_cell("%flash sim").success
+    assert "Building for the simulated board." in capsys.readouterr().out
