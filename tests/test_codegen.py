@@ -8,8 +8,11 @@ import keras
 import numpy as np
 import pytest
 from conftest import require
+from hypothesis import HealthCheck, given, settings
+from random_networks import float_networks, quantized_networks
 
-from edgekit import calibration, codegen, models, network, quantization
+from edgekit import calibration, codegen, datasets, models, network, quantization
+from edgekit.codegen import compiled as engine
 from edgekit.codegen import tflm
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
@@ -19,6 +22,34 @@ _count = itertools.count()
 def compiled(model, folder, flags=("-O2",), name="net"):
     """A function that runs a network's generated C on a batch, on this computer."""
     _, source = codegen.export(model, name, folder)
+    return loaded(model, source, folder, flags, name)
+
+
+def poisoned(model, folder):
+    """As `compiled`, but after each op the memory that the plan calls free is filled with rubbish."""
+    result = engine.compile_network(model, "net", probe="poison")
+    _, source = codegen.export(model, "net", folder)  # for the header; the source is replaced
+    regions = []
+    for position in range(len(model.ops)):
+        needed = np.zeros(result.plan.size, bool)
+        for buffer in result.plan.buffers:
+            if buffer.first <= position < buffer.last:
+                start = result.plan.offsets[buffer.name]
+                needed[start : start + buffer.size] = True
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], ~needed, [0]])))
+        regions += [(position, start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    rows = ",".join(f"{{{position}, {start}, {end}}}" for position, start, end in regions) or "{-1, 0, 0}"
+    source.write_text(
+        "static void poison(int op);\n"
+        + result.source
+        + f"static const int regions[][3] = {{{rows}}};\n"
+        + "static void poison(int op) { for (unsigned i = 0; i < sizeof regions / sizeof *regions; i++)\n"
+        + "if (regions[i][0] == op) for (int k = regions[i][1]; k < regions[i][2]; k++) arena.bytes[k] = 77; }\n"
+    )
+    return loaded(model, source, folder, ("-O1",), "net")
+
+
+def loaded(model, source, folder, flags, name):
     library = folder / f"library{next(_count)}.so"  # a path that was loaded once is not loaded again
     command = [require("gcc"), "-x", "c", "-std=c99", *STRICT, *flags, "-shared", "-fPIC", source, "-o", library, "-lm"]
     subprocess.run(command, check=True)
@@ -86,6 +117,65 @@ def test_float_c_gives_the_networks_numbers(make, tmp_path):
     net = make()
     x = np.random.default_rng(1).uniform(-1, 1, (20, *net.shapes[net.input])).astype(np.float32)
     np.testing.assert_allclose(compiled(net, tmp_path)(x), net.run(x), atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(case=quantized_networks())
+def test_random_int8_networks_are_bit_exact_in_c_and_read_nothing_that_the_plan_calls_free(case, tmp_path_factory):
+    net, x = case
+    np.testing.assert_array_equal(poisoned(net, tmp_path_factory.mktemp("net"))(x), net.run(x))
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(net=float_networks())
+def test_random_float_networks_give_their_numbers_in_c_and_read_nothing_that_the_plan_calls_free(net, tmp_path_factory):
+    x = np.random.default_rng(1).uniform(-1, 1, (3, *net.shapes[net.input])).astype(np.float32)
+    expected = net.run(x)
+    results = poisoned(net, tmp_path_factory.mktemp("net"))(x)
+    np.testing.assert_allclose(results, expected, atol=1e-4 * max(1, float(np.abs(expected).max())))
+
+
+@pytest.fixture(scope="module")
+def car():
+    """The car network in int8, and its test images."""
+    float_network = network.from_keras(models.load_pretrained("carclassifier"))
+    calibrated = models.preprocess(datasets.load("cars", "calibration").images)
+    net = quantization.quantize(float_network, calibration.calibrate(float_network, calibrated))
+    return net, net.quantize_input(models.preprocess(datasets.load("cars", "test").images))
+
+
+def test_the_car_network_is_bit_exact_in_c_on_500_images(car, tmp_path):
+    net, x = car
+    assert len(x) == 500
+    np.testing.assert_array_equal(compiled(net, tmp_path)(x), net.run(x))
+    np.testing.assert_array_equal(poisoned(net, tmp_path)(x[:20]), net.run(x[:20]))
+
+
+def test_the_car_network_keeps_within_its_budgets_on_the_emulated_cores(car):
+    from edgekit import emulator
+
+    require(emulator.COMPILER)
+    require(emulator.EMULATOR)
+    net, x = car
+    for core, budget in {"lx106": 40e6, "dc232b": 21e6}.items():
+        result = emulator.infer(net, x[:5], core)
+        np.testing.assert_array_equal(np.array(result.outputs), net.run(x[:5]))
+        assert result.instructions <= budget
+        assert result.arena <= 40_000
+        assert result.flash <= 250_000
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(case=quantized_networks(max_ops=6))
+def test_random_int8_networks_are_bit_exact_on_the_emulated_cores(case):
+    from edgekit import emulator
+
+    require(emulator.COMPILER)
+    require(emulator.EMULATOR)
+    net, x = case
+    for core in emulator.CORES:
+        outputs = np.array(emulator.infer(net, x, core).outputs)
+        np.testing.assert_array_equal(outputs.reshape(net.run(x).shape), net.run(x))
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

@@ -7,7 +7,9 @@ Micro's interpreter. docs/architecture.md fixes the functions.
 from pathlib import Path
 
 from edgekit.codegen import names
+from edgekit.codegen.plan import picture as arena_picture
 
+__all__ = ["ENGINES", "arena_picture", "export"]
 ENGINES = ("compiled", "tflm")
 
 

@@ -65,16 +65,12 @@ def window(model, op, layer):
     )
 
 
-def array(kind, name, values, literal=str, width=116):
-    """The definition of a constant array, lines filled."""
-    lines, line = [], "   "
-    for text in (f"{literal(value)}," for value in np.asarray(values).ravel().tolist()):
-        if len(line) + 1 + len(text) > width:
-            lines.append(line)
-            line = "   "
-        line += " " + text
-    lines.append(line.rstrip(","))
-    return f"static const {kind} {name}[{np.size(values)}] = {{\n" + "\n".join(lines) + "\n};"
+def array(kind, name, values, literal=str):
+    """The definition of a constant array, some values a line."""
+    texts = list(map(literal, np.asarray(values).ravel().tolist()))
+    a_line = max(1, 112 // (max(map(len, texts)) + 2))
+    lines = (", ".join(texts[start : start + a_line]) for start in range(0, len(texts), a_line))
+    return f"static const {kind} {name}[{len(texts)}] = {{\n    " + ",\n    ".join(lines) + "\n};"
 
 
 def pool_overlap(model, op, value_bytes=1):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.codegen import float_ops, header, int8_ops, names
-from edgekit.codegen.plan import Buffer, plan
+from edgekit.codegen.plan import Buffer, needed, plan
 from edgekit.quantization import QuantizedNetwork
 
 LEAST_SCRATCH, MOST_SCRATCH = 1024, 16384  # bytes
@@ -110,37 +110,32 @@ def _plan(model, emit, layers, owner):
 
     def attempt(rooms):
         steps = [
-            None if op.kind == "reshape" else emit(model, op, layer, room)
+            None if _moves_nothing(model, op) else emit(model, op, layer, room)
             for op, layer, room in zip(model.ops, layers, rooms, strict=True)
         ]
         buffers, rules = list(_buffers(model, owner, steps)), list(_rules(model, owner, steps))
         return steps, plan(buffers, rules), buffers, rules
 
     steps, smallest, buffers, rules = attempt([LEAST_SCRATCH] * len(model.ops))
+    tensors = [buffer for buffer in buffers if not buffer.name.endswith(" scratch")]
     rooms = [
-        min(max(smallest.size - _taken(position, buffers, rules), LEAST_SCRATCH), MOST_SCRATCH)
+        min(max(smallest.size - needed(position, tensors, rules), LEAST_SCRATCH), MOST_SCRATCH)
         for position in range(len(model.ops))
     ]
     roomy, larger, *_ = attempt(rooms)
     return (roomy, larger) if larger.size <= smallest.size else (steps, smallest)
 
 
-def _taken(position, buffers, rules):
-    """Bytes that tensors take during an op; of two that may share memory, the larger."""
-    sizes = {
-        buffer.name: buffer.size
-        for buffer in buffers
-        if buffer.first <= position <= buffer.last and not buffer.name.endswith(" scratch")
-    }
-    shared = (min(sizes[rule.source], sizes[rule.result]) for rule in rules if {rule.source, rule.result} <= set(sizes))
-    return sum(sizes.values()) - max(shared, default=0) + len(sizes) * 4
+def _moves_nothing(model, op):
+    """Whether an op's output is its input, value for value: a reshape, and in float a rescale."""
+    return op.kind == "reshape" or (op.kind == "rescale" and not isinstance(model, QuantizedNetwork))
 
 
 def _owners(model):
     """The tensor whose memory each tensor is: its own, or, behind a reshape, that of the tensor that was reshaped."""
     owner = {name: name for name in model.shapes}
     for op in model.ops:
-        if op.kind == "reshape":
+        if _moves_nothing(model, op):
             owner[op.output] = owner[op.inputs[0]]
     return owner
 

@@ -152,6 +152,16 @@ def _lookup(model, op, layer):
 _sigmoid = _tanh = _lookup
 
 
+def _rescale(model, op, layer):
+    steps = np.arange(256).astype(np.uint8).view(np.int8)
+    source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
+    multiplier, shift = quantize_multiplier(float(source.scale) / float(result.scale))
+    rescaled = fixed_point.requantize(steps.astype(np.int64) - source.zero_point, multiplier, shift) + result.zero_point
+    table = array("int8_t", f"{layer}_table", np.clip(rescaled, -128, 127))
+    call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
+    return Step("int8/lookup.h", call, table, 0, not_after)
+
+
 def _softmax(model, op, layer):
     table = array(
         "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]])

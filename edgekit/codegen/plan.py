@@ -67,8 +67,8 @@ def plan(buffers, rules=(), attempts=200):
     """
     buffers = tuple(buffers)
     between = {(rule.source, rule.result): rule for rule in rules}
-    # No plan is smaller than the largest buffer, nor than an op's input and scratch together.
-    floor = max((_aligned(buffer.size) for buffer in buffers), default=0)
+    last = max((buffer.last for buffer in buffers), default=0)
+    floor = max(needed(position, buffers, rules) for position in range(-1, last + 1))
     best = None
     for order in _orders(buffers, attempts):
         offsets = place(order, between)
@@ -78,6 +78,22 @@ def plan(buffers, rules=(), attempts=200):
         if size == floor:
             break
     return best
+
+
+def needed(position, buffers, rules=()):
+    """Bytes that any plan needs during an op: of the two tensors that may share memory, only the larger counts.
+
+    Args:
+        position: of the op.
+        buffers: `Buffer`s.
+        rules: `Rule`s.
+
+    Returns:
+        int.
+    """
+    sizes = {buffer.name: _aligned(buffer.size) for buffer in buffers if buffer.first <= position <= buffer.last}
+    shared = (min(sizes[rule.source], sizes[rule.result]) for rule in rules if {rule.source, rule.result} <= set(sizes))
+    return sum(sizes.values()) - max(shared, default=0)
 
 
 def _orders(buffers, attempts):
@@ -133,3 +149,44 @@ def _within(offset, choices):
 
 def _aligned(size):
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def picture(model, title=None):
+    """The arena over time: each buffer a bar, as wide as it is needed and as high as it is large.
+
+    Args:
+        model: a `Network` or a `QuantizedNetwork`.
+        title: above the picture.
+
+    Returns:
+        An `edgekit.plots` picture.
+    """
+    from edgekit import plots
+    from edgekit.codegen.compiled import compile_network
+
+    arena = compile_network(model, "model").plan
+    ops = [op.name for op in model.ops]
+    with plots.style():
+        drawing, axes = plots.figure(9, 4.2)
+        for i, buffer in enumerate(sorted(arena.buffers, key=lambda buffer: (buffer.first, buffer.name))):
+            scratch = buffer.name.endswith(" scratch")
+            color = plots.INK if scratch else plots.PALETTE[i % len(plots.PALETTE)]
+            first, last = max(buffer.first, -1), min(buffer.last, len(ops) - 1)
+            corner, width = (first - 0.46, arena.offsets[buffer.name]), last - first + 0.92
+            axes.bar(
+                corner[0],
+                buffer.size,
+                width,
+                bottom=corner[1],
+                align="edge",
+                color=color,
+                alpha=0.35 if scratch else 0.55,
+                edgecolor=color,
+                linewidth=0.8,
+            )
+        axes.set_xticks(range(-1, len(ops)), ["input", *ops], rotation=90, fontsize=7)
+        axes.axhline(arena.size, color=plots.INK, linewidth=1)
+        axes.set_ylabel("bytes")
+        axes.grid(False, axis="x")
+        axes.set_title(title or f"The arena: {arena.size:,} bytes; bars that overlap share memory, scratch is grey")
+    return drawing

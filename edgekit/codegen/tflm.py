@@ -23,6 +23,7 @@ _ADD = {
     "mean": "AddMean",
     "pad": "AddPad",
     "reshape": "AddReshape",
+    "rescale": "AddQuantize",
     "sigmoid": "AddLogistic",
     "tanh": "AddTanh",
     "softmax": "AddSoftmax",

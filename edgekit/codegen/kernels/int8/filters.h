@@ -37,17 +37,17 @@ static void outputs_int8(const filters_int8 *f, int32_t c, const int32_t *accumu
     const uint32_t right = (uint32_t)(10 - shift), rounding = (1u + (1u << -shift)) << 9;
 #endif
     for (; accumulator != end; accumulator++, out += step) {
-        int32_t y = 0;
-        if (*accumulator > 0) {
-            const uint32_t x = (uint32_t)*accumulator;
-#if XCHAL_HAVE_MUL32_HIGH
-            const uint32_t product = (uint32_t)multiply_high((int32_t)(x << 2), multiplier);
-#else
-            const uint32_t product = x * high + ((x * middle + ((x * low) >> 11)) >> 10);
-#endif
-            y = (int32_t)((product + rounding) >> right);
-            y = y > highest ? highest : y;
+        if (*accumulator <= 0) {
+            *out = (int8_t)zero_point;
+            continue;
         }
-        *out = (int8_t)(y + zero_point);
+        const uint32_t x = (uint32_t)*accumulator;
+#if XCHAL_HAVE_MUL32_HIGH
+        const uint32_t product = (uint32_t)multiply_high((int32_t)(x << 2), multiplier);
+#else
+        const uint32_t product = x * high + ((x * middle + ((x * low) >> 11)) >> 10);
+#endif
+        const int32_t y = (int32_t)((product + rounding) >> right);
+        *out = (int8_t)((y > highest ? highest : y) + zero_point);
     }
 }
