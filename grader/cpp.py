@@ -78,17 +78,14 @@ def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.c
 
 
 def _create(app: str, directory: Path, model_files):
-    """A project that does not become the current one: in an instructor's notebook that is the lesson's."""
+    """A project that does not become the current one: the lesson's stays it, in an instructor's notebook."""
     from edgekit import firmware
 
+    current = firmware._current
     try:
-        lessons = firmware.current()
-    except firmware.FirmwareError:
-        lessons = None
-    project = firmware.create(app, directory, model_files)
-    if lessons:
-        firmware.open_project(lessons.directory)
-    return project
+        return firmware.create(app, directory, model_files)
+    finally:
+        firmware._current = current
 
 
 def firmware_source(text: str, path: str) -> str:

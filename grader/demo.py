@@ -31,6 +31,7 @@ class Marks:
     points: float
     maximum: float
     by_hand: bool
+    reason: str = ""  # what the test said when it failed
 
 
 def submission(course: Course, name: str, student: str) -> NotebookNode:
@@ -100,7 +101,23 @@ def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, 
         nbgrader(demo, "generate_assignment", name)
         nbgrader(demo, "autograde", name, *(["--RunSubmission.unsafe=True"] if unsafe else []))
         nbgrader(demo, "generate_feedback", name)
-        return marks(demo, name)
+        marked = marks(demo, name)
+        for grade_id, reason in _failures(demo, name, "honest").items():
+            marked["honest"][grade_id].reason = reason
+        return marked
+
+
+def _failures(course: Course, name: str, student: str) -> dict[str, str]:
+    """What the failed tests of a graded notebook say to the instructor."""
+    graded = nbformat.read(course.root / "autograded" / student / name / f"{name}.ipynb", as_version=4)
+    return {
+        cell.metadata.nbgrader.grade_id: "\n".join(
+            output.data["text/plain"] if "data" in output else output.evalue for output in cell.outputs
+        )
+        for cell in graded.cells
+        if cell.metadata.get("nbgrader", {}).get("grade")
+        and any(output.output_type == "error" for output in cell.get("outputs", []))
+    }
 
 
 def table(marked: dict[str, dict[str, Marks]]) -> str:
@@ -136,9 +153,9 @@ def problems(marked: dict[str, dict[str, Marks]]) -> list[str]:
     full = maximum(honest)
     tested = {student: sum(m.points for n, m in marked[student].items() if n not in by_hand) for student in STUDENTS}
     wrong = [
-        f"the solution gets {m.points:g} of {m.maximum:g} for {n}"
-        for n, m in honest.items()
-        if not m.by_hand and m.points != m.maximum
+        f"the solution gets {mark.points:g} of {mark.maximum:g} for {name}\n{mark.reason}".rstrip()
+        for name, mark in honest.items()
+        if not mark.by_hand and mark.points != mark.maximum
     ]
     wrong += [f"the released notebook gets {m.points:g} for {n}" for n, m in empty.items() if m.points]
     if not 0 < tested["partial"] < full and not wrong:
