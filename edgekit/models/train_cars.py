@@ -1,8 +1,9 @@
 """Trains the car network that edgekit ships: ``python -m edgekit.models.train_cars --photos FOLDER``.
 
 It starts from MobileNetV1 0.25's ImageNet weights, sees the rendered scenes and four fifths of the photographs under
-the augmentation of a small camera, and ships the average of its weights over the last steps. The same seed, data and
-versions give the same weights. Interrupted, it goes on from its checkpoint.
+the augmentation of a small camera, ends with two epochs in which it feels the rounding of int8, and ships the average
+of its weights over the last steps. The same seed, data and versions give the same weights. Interrupted, it goes on from
+its checkpoint.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ class Recipe:
 
     Attributes:
         epochs: passes over the mixture.
+        rounded_epochs: further ones with weights and activations rounded as int8 will round them.
+        rounded_learning_rate: at their start; it falls to 0 along a line.
         mixture: how often an epoch sees each image of a source, on average.
         label_smoothing: 0 and 1 become this / 2 and 1 - this / 2 (Szegedy et al. 2016).
         averaging: decay a step of the averaged weights that are shipped.
@@ -35,6 +39,8 @@ class Recipe:
 
     seed: int = 0
     epochs: int = 30
+    rounded_epochs: int = 2
+    rounded_learning_rate: float = 1e-4
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_epochs: float = 1.0
@@ -68,13 +74,44 @@ def epoch_rows(counts, recipe, epoch):
     return rng.permutation(np.concatenate(rows))
 
 
-def learning_rate(recipe, progress):
-    """Linear warm-up, then a half cosine down to 1 % (Loshchilov and Hutter 2017); progress runs from 0 to 1."""
+def learning_rate(recipe, epoch):
+    """Linear warm-up, a half cosine down to 1 % (Loshchilov and Hutter 2017), then the line of the rounded epochs.
+
+    `epoch` counts from 0, with fractions.
+    """
+    progress = epoch / recipe.epochs
+    if progress >= 1:
+        return recipe.rounded_learning_rate * (1 - (epoch - recipe.epochs) / recipe.rounded_epochs)
     warmup = recipe.warmup_epochs / recipe.epochs
     if progress < warmup:
         return recipe.learning_rate * (progress + 1e-3) / warmup
     cosine = (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
     return recipe.learning_rate * (0.01 + 0.99 * cosine)
+
+
+def rounded_outputs(model, x):
+    """The model's outputs with weights and activations rounded to 8 bits, and gradients that pass through the rounding.
+
+    Quantization-aware training (Jacob et al. 2018). Batch normalization uses its collected statistics. Folding it
+    scales each output channel as a whole, so rounding a channel before folding is the same as after it.
+    """
+    import keras
+    import tensorflow as tf
+
+    for layer in model.layers[1:]:
+        if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.Conv2D)):
+            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            kernel = tf.convert_to_tensor(layer.kernel)
+            channels = (0, 1) if depthwise else (0, 1, 2)
+            scale = tf.reduce_max(tf.abs(kernel), axis=channels, keepdims=True) / 127
+            kernel += tf.stop_gradient(tf.round(kernel / scale) * scale - kernel)
+            convolve = tf.nn.depthwise_conv2d if depthwise else tf.nn.conv2d
+            x = convolve(x, kernel, [1, *layer.strides, 1], layer.padding.upper())
+        elif isinstance(layer, keras.layers.ReLU):
+            x = tf.quantization.fake_quant_with_min_max_args(x, 0.0, 6.0)
+        else:
+            x = layer(x, training=False) if isinstance(layer, keras.layers.BatchNormalization) else layer(x)
+    return x
 
 
 class Trainer:
@@ -92,9 +129,9 @@ class Trainer:
         self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
         self.optimizer.build(self.model.trainable_variables)
         self.averaged = [tf.Variable(weight) for weight in self.model.weights]
-        self._learn = tf.function(self._step)
+        self._learn = {rounded: tf.function(partial(self._step, rounded=rounded)) for rounded in (False, True)}
 
-    def _step(self, images, labels, seed, decay):
+    def _step(self, images, labels, seed, decay, rounded):
         import keras
         import tensorflow as tf
 
@@ -103,7 +140,8 @@ class Trainer:
         labels = tf.cast(labels, tf.float32)[:, None]
         smooth = labels * (1 - self.recipe.label_smoothing) + self.recipe.label_smoothing / 2
         with tf.GradientTape() as tape:
-            outputs = self.model(augment(images, seed), training=True)
+            images = augment(images, seed)
+            outputs = rounded_outputs(self.model, images) if rounded else self.model(images, training=True)
             loss = tf.reduce_mean(keras.losses.binary_crossentropy(smooth, outputs))
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -112,13 +150,13 @@ class Trainer:
         right = tf.reduce_mean(tf.cast(tf.equal(outputs > 0.5, labels > 0.5), tf.float32))
         return loss, right
 
-    def learn(self, images, labels, progress):
-        """One batch. Returns loss and accuracy."""
-        self.optimizer.learning_rate = learning_rate(self.recipe, progress)
+    def learn(self, images, labels, epoch):
+        """One batch, at `epoch` with its fraction. Returns loss and accuracy."""
+        self.optimizer.learning_rate = learning_rate(self.recipe, epoch)
         # Early on the average must not remember the start.
         decay = np.float32(min(self.recipe.averaging, (1 + self.step) / (10 + self.step)))
         seed = np.array([self.recipe.seed, self.step], np.int32)
-        loss, right = self._learn(images, labels, seed, decay)
+        loss, right = self._learn[epoch >= self.recipe.epochs](images, labels, seed, decay)
         self.step += 1
         return float(loss), float(right)
 
@@ -174,19 +212,19 @@ def train(sources, recipe, imagenet, checkpoint):
     counts = {name: len(labels) for name, (_, labels) in sources.items()}
     trainer = Trainer(recipe, imagenet)
     done, history = 0, {"loss": [], "accuracy": []}
+    epochs = recipe.epochs + recipe.rounded_epochs
     if checkpoint.exists():
         done, history = trainer.resume(checkpoint)
-        print(f"going on after epoch {done} of {recipe.epochs} from {checkpoint}")
+        print(f"going on after epoch {done} of {epochs} from {checkpoint}")
     steps = len(epoch_rows(counts, recipe, 0)) // recipe.batch_size
-    with tqdm(total=recipe.epochs * steps, initial=done * steps, unit="batch", mininterval=2) as bar:
-        for epoch in range(done, recipe.epochs):
-            bar.set_description(f"epoch {epoch + 1} of {recipe.epochs}")
+    with tqdm(total=epochs * steps, initial=done * steps, unit="batch", mininterval=2) as bar:
+        for epoch in range(done, epochs):
+            bar.set_description(f"epoch {epoch + 1} of {epochs}")
             rows = epoch_rows(counts, recipe, epoch)
             losses = []
             for step in range(steps):
                 batch = rows[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-                progress = (epoch + step / steps) / recipe.epochs
-                losses.append(trainer.learn(images[batch], labels[batch], progress))
+                losses.append(trainer.learn(images[batch], labels[batch], epoch + step / steps))
                 bar.update()
             loss, accuracy = np.mean(losses, axis=0)
             history["loss"].append(float(loss))
