@@ -9,14 +9,17 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "bias_correction",
     "board",
     "calibration",
     "codegen",
     "datasets",
+    "equalization",
     "firmware",
     "integer",
     "models",
     "network",
+    "noise",
     "plots",
     "quantization",
     "report",

@@ -7,6 +7,13 @@ whole numbers: sums of whole numbers are exact in float32 below 2**24 and in flo
 import numpy as np
 
 
+def one_thread():
+    """A context in which NumPy's matrix products keep to one thread: those of a few images are too small to share."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
+
+
 def output_size(size, window, stride, padding):
     """(height, width) of the output of a window moved over an input of this (height, width)."""
     if padding == "same":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit._convolution import one_thread
 from edgekit.network import check_input
 
 OBSERVERS = ("minmax", "percentile", "mse")
@@ -61,6 +62,11 @@ def calibrate(network, images, observer="minmax", percentile=99.99, histograms=F
         raise ValueError("calibration needs images, got an empty array")
     if not np.isfinite(images).all():
         raise ValueError("calibration images hold NaN or infinity")
+    with one_thread():
+        return _calibrate(network, images, observer, percentile, histograms, progress)
+
+
+def _calibrate(network, images, observer, percentile, histograms, progress):
     low, high = {}, {}
     for tensors in _walk(network, images, progress):
         for name, values in tensors.items():

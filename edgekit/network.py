@@ -111,7 +111,10 @@ class Network:
         """
         x = check_input(self, x)
         last = self.output
-        return np.concatenate([tensors[last] for tensors in self.walk(x, keep=(last,))])
+        if not len(x):
+            return np.empty((0, *self.shapes[last]), np.float32)
+        with _convolution.one_thread():
+            return np.concatenate([tensors[last] for tensors in self.walk(x, keep=(last,))])
 
     def walk(self, x, batch_size=8, keep=None):
         """Every tensor of the network, a few images at a time.

@@ -186,6 +186,12 @@ def quantize_weights(op, scales, bits=8):
     return np.clip(q, -limit, limit).astype(np.int8)
 
 
+def dequantized_weights(op):
+    """float32 weights that an op's int8 weights stand for: s_w * q."""
+    shape = (1, 1, 1, -1) if op.kind == "depthwise_conv2d" else (-1,) + (1,) * (op.weights.ndim - 1)
+    return op.weight_scales.reshape(shape) * op.weights.astype(np.float32)
+
+
 def quantize_bias(bias, input_scale, scales):
     """q = round(b / (s_in * s_w)), int32: in the accumulator's own steps, so that it is simply added."""
     q = np.rint(bias.astype(np.float64) / (np.float64(input_scale) * scales.astype(np.float64)))
@@ -243,6 +249,27 @@ def output_bounds(network, op):
     lowest = QMIN if np.isinf(low) else max(QMIN, q.zero_point + int(round_half_away(np.float32(low) / q.scale)))
     highest = QMAX if np.isinf(high) else min(QMAX, q.zero_point + int(round_half_away(np.float32(high) / q.scale)))
     return lowest, highest
+
+
+def explain(network, op, q, position=None):
+    """One output value followed through accumulator, multiplier, both roundings, zero point and clamp.
+
+    Args:
+        network: a `QuantizedNetwork`.
+        op: one of its ops with weights, or its name.
+        q: int8 input of the network, of its input shape, as `quantize_input(real)[0]`.
+        position: index of the value in the op's output; by default one at which a desktop that rounds once differs from
+            a device that rounds twice, if there is one, and the first otherwise.
+
+    Returns:
+        A table that a notebook shows, with the attributes position, output (the device's int8) and desktop.
+
+    Raises:
+        ValueError: no such op or position, or an input of another type or shape.
+    """
+    from edgekit import explanation
+
+    return explanation.explain(network, op, q, position)
 
 
 def round_half_away(x):
