@@ -62,7 +62,7 @@ def calibrate(network, images, observer="minmax", percentile=99.99, histograms=F
         raise ValueError("calibration needs images, got an empty array")
     if not np.isfinite(images).all():
         raise ValueError("calibration images hold NaN or infinity")
-    with one_thread():
+    with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # overflows are reported below, by name
         return _calibrate(network, images, observer, percentile, histograms, progress)
 
 

@@ -347,6 +347,64 @@ def quantization_steps(values, scale, zero_point, title="Each real number moves 
     return picture
 
 
+@_in_style
+def histogram(ranges, tensor, quantization=None, title=None):
+    """The values that a tensor took in calibration, with the range that its int8 steps cover.
+
+    Args:
+        ranges: `edgekit.calibration.Ranges` made with ``histograms=True``, or by another observer than "minmax".
+        tensor: its name; of a layer's output, the layer's name.
+        quantization: `edgekit.quantization.Quantization` of the tensor; by default the range is that of `ranges`.
+        title: above the picture; by default the tensor's name and the share of values cut off.
+
+    Returns:
+        A `Picture`.
+    """
+    low, high = ranges[tensor]
+    if tensor not in ranges.histograms:
+        raise ValueError("these ranges hold no histograms: calibrate(network, images, histograms=True) keeps them")
+    counts, edges = ranges.histograms[tensor]
+    if quantization is not None:
+        low, high = (float(quantization.dequantize(q)) for q in (-128, 127))
+    centers = (edges[:-1] + edges[1:]) / 2
+    cut = counts[(centers < low) | (centers > high)].sum() / counts.sum()
+    picture, ax = figure(8.4, 2.8)
+    # 128 bars are as many as the eye tells apart.
+    ax.stairs(counts.reshape(-1, 16).sum(axis=1), edges[::16], fill=True, color=BLUE, alpha=0.85)
+    for at in (low, high):
+        ax.axvline(at, color=ORANGE)
+    ax.set(yscale="symlog", xlabel="value", ylabel="how often", ylim=(0, None))
+    ax.set_title(title or f"{tensor}: int8 covers {low:.3g} to {high:.3g}, {cut:.2%} of the values are cut off")
+    return picture
+
+
+@_in_style
+def noise(tables, column="output dB", title="Signal to quantization noise, layer by layer"):
+    """Where each way of quantizing loses the signal.
+
+    Args:
+        tables: dict from a label to the table of `edgekit.noise.per_layer`, all of one network; or one such table.
+        column: "output dB" or "weights dB".
+        title: above the picture.
+
+    Returns:
+        A `Picture`.
+    """
+    tables = tables if isinstance(tables, dict) else {"": tables}
+    picture, ax = figure(8.8, 3.6)
+    for (label, table), color in zip(tables.items(), _repeat(PALETTE), strict=False):
+        decibels = np.array(table[column], float)
+        decibels[~np.isfinite(decibels)] = np.nan
+        ax.plot(table["layer"], decibels, marker="o", markersize=4, color=color, label=label)
+    ax.axhline(0, color=INK, linewidth=1)
+    ax.set(ylabel="dB")
+    ax.tick_params(axis="x", rotation=90, labelsize=8)
+    ax.set_title(f"{title}; at 0 dB there is as much noise as signal")
+    if len(tables) > 1:
+        ax.legend()
+    return picture
+
+
 def _layer_label(layer):
     activation = getattr(layer.activation, "__name__", "linear")
     return f"{layer.name}\n{activation}" if activation != "linear" else layer.name

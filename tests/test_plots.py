@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from edgekit import datasets, plots
+from edgekit import datasets, models, plots
 
 
 def image(picture):
@@ -101,3 +101,20 @@ def test_a_dense_network_is_drawn_with_one_line_for_each_weight():
     assert sum(len(line.get_xdata()) == 2 for line in picture.axes[0].lines) == 2 * 3 + 3
     with pytest.raises(ValueError, match="only networks of dense layers"):
         plots.layers(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 2)]))
+
+
+def test_histograms_and_noise_are_drawn_from_what_calibration_and_noise_give():
+    from edgekit import calibration, network, noise, quantization
+
+    net = network.from_keras(models.xor_mlp())
+    x = np.random.default_rng(0).uniform(0, 1, (50, 2)).astype(np.float32)
+    ranges = calibration.calibrate(net, x, histograms=True)
+    quantized = quantization.quantize(net, ranges)
+    tensor = net.ops[0].output
+    drawn = plots.histogram(ranges, tensor, quantized.quantization[tensor])
+    assert tensor in drawn.axes[0].get_title(loc="left")
+    coarse = quantization.quantize(net, ranges, bits=2)
+    both = {name: noise.per_layer(net, each, x) for name, each in (("8 bits", quantized), ("2 bits", coarse))}
+    assert [line.get_label() for line in plots.noise(both).axes[0].lines][:2] == ["8 bits", "2 bits"]
+    with pytest.raises(ValueError, match="histograms=True"):
+        plots.histogram(calibration.calibrate(net, x), tensor)
