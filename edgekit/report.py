@@ -118,14 +118,14 @@ class Deployment:
             left.set(title="Instructions an inference", xlabel="million")
             parts = {
                 "flash": self.flash / FLASH,
-                "static memory": self.arena / STATIC_RAM,
-                "beside Wi-Fi": self.arena / (STATIC_RAM - WIFI_RAM),
+                "memory": self.arena / STATIC_RAM,
+                "with Wi-Fi": self.arena / (STATIC_RAM - WIFI_RAM),
             }
             colors = [plots.GREEN if share <= 1 else plots.RED for share in parts.values()]
             right.bar(list(parts), [100 * share for share in parts.values()], color=colors)
             right.axhline(100, color=plots.INK, linewidth=1)
             right.tick_params(axis="x", labelsize=8)
-            right.set(title="Taken of what the board has", ylabel="percent")
+            right.set(title="Share of the board", ylabel="percent")
         return picture
 
 

@@ -1,28 +1,45 @@
 #include "../window.h"
 #include "filters.h"
 
-/* Depthwise convolution: each input channel has filters of its own, out_channels / in_channels of them. Channel by channel
-   and at most `most` rows at a time, the input is copied to scratch, widened, the zero point taken off, with a border
-   of 0. So, with one filter a channel, the output may lie exactly where the input was. */
+/* Depthwise convolution: each input channel has filters of its own, out_channels / in_channels of them. Channel by
+   channel and at most `most` rows at a time, the input is copied to scratch, widened, the zero point taken off, with a
+   border of 0. So, with one filter a channel, the output may lie exactly where the input was. */
+static int16_t *copy_channel(const int8_t *from, int32_t step, int32_t zero_point, int16_t *to, int32_t count)
+{
+    for (int16_t *const pairs = to + (count & ~1); to != pairs; to += 2) {
+        const int32_t first = *from, second = from[step];
+        to[0] = (int16_t)(first - zero_point);
+        to[1] = (int16_t)(second - zero_point);
+        from += step;
+        from += step;
+    }
+    if (count & 1) {
+        *to++ = (int16_t)(*from - zero_point);
+    }
+    return to;
+}
+
+static int16_t *fill_border(int16_t *to, int32_t count)
+{
+    while (count-- > 0) {
+        *to++ = 0;
+    }
+    return to;
+}
+
 static void copy_rows_int8(const window2d *w, int32_t zero_point, const int8_t *in, int32_t first, int32_t rows,
                            int16_t *to, int32_t across)
 {
-    const int32_t channels = w->in_channels, right = across - w->left;
-    const int32_t inside = w->in_width < right ? w->in_width : right;
+    const int32_t channels = w->in_channels, room = across - w->left;
+    const int32_t inside = w->in_width < room ? w->in_width : room;
     for (int32_t y = first; y < first + rows; y++) {
-        const int8_t *from = in + y * w->in_width * channels;
-        int16_t *const end = to + across;
-        if (y >= 0 && y < w->in_height) {
-            for (int32_t x = 0; x < w->left; x++) {
-                *to++ = 0;
-            }
-            for (int16_t *const until = to + inside; to != until; from += channels) {
-                *to++ = (int16_t)(*from - zero_point);
-            }
+        if (y < 0 || y >= w->in_height) {
+            to = fill_border(to, across);
+            continue;
         }
-        while (to != end) {
-            *to++ = 0;
-        }
+        to = fill_border(to, w->left);
+        to = copy_channel(in + y * w->in_width * channels, channels, zero_point, to, inside);
+        to = fill_border(to, room - inside);
     }
 }
 
@@ -126,10 +143,27 @@ static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c
     const int32_t v5 = v[5 * channels], v6 = v[6 * channels], v7 = v[7 * channels], v8 = v[8 * channels];
     for (int32_t row = 0; row < rows; row++, in += w->stride_y * across) {
         const int16_t *x = in, *y = in + across, *z = y + across;
-        for (int32_t *const end = sums + w->out_width; sums != end; sums++) {
-            *sums = bias + x[0] * v0 + x[1] * v1 + x[2] * v2 + y[0] * v3 + y[1] * v4 + y[2] * v5 + z[0] * v6
-                    + z[1] * v7 + z[2] * v8;
-            x += stride, y += stride, z += stride;
+        int32_t *const end = sums + w->out_width;
+        /* Two outputs at a time, so that a weight that had no register is loaded once for both. */
+        for (; end - sums >= 2; sums += 2) {
+            int32_t first = bias + x[0] * v0 + x[1] * v1 + x[2] * v2, second;
+            x += stride;
+            second = bias + x[0] * v0 + x[1] * v1 + x[2] * v2;
+            x += stride;
+            first += y[0] * v3 + y[1] * v4 + y[2] * v5;
+            y += stride;
+            second += y[0] * v3 + y[1] * v4 + y[2] * v5;
+            y += stride;
+            first += z[0] * v6 + z[1] * v7 + z[2] * v8;
+            z += stride;
+            second += z[0] * v6 + z[1] * v7 + z[2] * v8;
+            z += stride;
+            sums[0] = first;
+            sums[1] = second;
+        }
+        if (sums != end) {
+            *sums++ = bias + x[0] * v0 + x[1] * v1 + x[2] * v2 + y[0] * v3 + y[1] * v4 + y[2] * v5 + z[0] * v6
+                      + z[1] * v7 + z[2] * v8;
         }
     }
 }

@@ -64,12 +64,8 @@ static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channel
 
 #else
 
-/* The sums of two channels over two pixels at a time, so that a value that was loaded is used twice. An odd last pixel is
-   its own partner. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("no-schedule-insns") /* which loads everything first, more than an Xtensa has registers for */
-#endif
+/* The sums of two channels over two pixels at a time, so that a value that was loaded is used twice. An odd last pixel
+   is its own partner. */
 static void sums_of_two_channels(const int16_t *x, const int16_t *weights, int32_t padded, const int32_t *bias,
                                  int32_t *sums, int32_t pixels)
 {
@@ -110,9 +106,6 @@ static void sums_of_two_channels(const int16_t *x, const int16_t *weights, int32
         }
     }
 }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
 
 static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channels, const block_int8 *block,
                            int32_t pixels, int8_t *out)

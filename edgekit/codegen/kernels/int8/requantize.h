@@ -7,6 +7,11 @@
 #  endif
 #endif
 
+/* gcc's first scheduling pass loads everything early, which takes more registers than an Xtensa has. */
+#if defined(__XTENSA__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 /* floor(a * b / 2^32): one instruction (MULSH) where the core has it. */
 static inline int32_t multiply_high(int32_t a, int32_t b)
 {
