@@ -80,12 +80,14 @@ class Board:
     Args:
         transport: the way to it.
         patience: seconds without any answer after which it counts as silent.
+        wait: whether to wait until it has said which network it runs; without, that is asked on first use, so that
+            also a board that does not answer can be monitored.
 
     Raises:
         BoardError: it does not answer.
     """
 
-    def __init__(self, transport, patience=5.0):
+    def __init__(self, transport, patience=5.0, wait=True):
         self.transport = transport
         self.patience = patience
         self._reader = _frame.Reader()
@@ -94,11 +96,20 @@ class Board:
         self._inbox = []
         self._baud = self._start_baud = transport.baud
         self._close = weakref.finalize(self, transport.close)
-        try:
-            self.info = self._hello(patience)
-        except BaseException:
-            self.close()
-            raise
+        self._info = None
+        if wait:
+            try:
+                self._info = self._hello(patience)
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def info(self):
+        """What the board says about the network on it: an `Info`."""
+        if self._info is None:
+            self._info = self._hello(self.patience)
+        return self._info
 
     @property
     def name(self):
@@ -113,7 +124,7 @@ class Board:
         return self.transport.simulated
 
     def __repr__(self):
-        return f"<Board {self.info.model} at {self.transport.name}{' (simulated)' if self.simulated else ''}>"
+        return f"<Board at {self.transport.name}{' (simulated)' if self.simulated else ''}>"
 
     def __enter__(self):
         return self
@@ -202,7 +213,7 @@ class Board:
         self.transport.reset_board()
         self.transport.set_baud(self._start_baud)
         self._baud = self._start_baud
-        self.info = self._hello(self.patience)
+        self._info = self._hello(self.patience)
 
     def set_baud(self, baud):
         """Talk faster or slower.
@@ -295,8 +306,12 @@ class Board:
         try:
             self.transport.write(_frame.Frame(kind, payload, self._sequence).encode())
         except TransportError as error:
-            self.close()
-            raise BoardError(str(error)) from None
+            raise self._gone(error) from None
+
+    def _gone(self, error):
+        self.close()
+        said = self._reader.last_line()
+        return BoardError(f"{error}; it said last: {said}" if said else str(error))
 
     def _receive(self, timeout):
         """The next frame, or None if none comes in `timeout` seconds."""
@@ -312,8 +327,7 @@ class Board:
         try:
             inbox.extend(self._reader.take(self.transport.read(timeout)))
         except TransportError as error:
-            self.close()
-            raise BoardError(str(error)) from None
+            raise self._gone(error) from None
 
 
 def _parse_ready(payload):

@@ -66,10 +66,11 @@ def check(path, project, flags, include):
     compiler = next(iter(compilers().values()), None)
     if compiler is None:
         raise FileNotFoundError(f"no C++ compiler is installed: {REMEDY}")
+    # Through an #include, so that a header may say "#pragma once".
     run = subprocess.run(
-        [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", str(path)],
+        [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", "-x", "c++", "-"],
+        input=f'#include "{path}"\n',
         cwd=project,
-        env=None,
         capture_output=True,
         text=True,
         errors="replace",

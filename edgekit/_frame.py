@@ -11,6 +11,7 @@ from dataclasses import dataclass
 HELLO, IMAGE, QUERY, SET_BAUD = 0x81, 0x82, 0x83, 0x84
 READY, RESULT, ERROR, MISSING = 0x91, 0x92, 0x93, 0x94
 MAX_PAYLOAD = 256
+_LONGEST_TEXT = 1 << 16  # of text that nobody asks for, the last part is kept
 _LONGEST = MAX_PAYLOAD + 7 + 2
 
 
@@ -107,10 +108,16 @@ class Reader:
         text, self._text = self._text.decode("utf-8", "replace"), bytearray()
         return text
 
+    def last_line(self):
+        """The last line of the text, which `text()` will return all the same; empty if there is none."""
+        lines = (self._text + self._pending).decode("utf-8", "replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
+
     def _keep_text(self):
         # Bytes of a broken frame would be noise in a log.
         if not any(byte < 32 and byte not in b"\t\r\n\x1b" for byte in self._pending):
             self._text += self._pending.replace(b"\r\n", b"\n")
+            del self._text[:-_LONGEST_TEXT]
 
 
 def _looks_like_text(start):

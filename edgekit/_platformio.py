@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from importlib import metadata, util
 from pathlib import Path
 
@@ -83,6 +85,22 @@ def _installed_version(folder):
         return json.loads((folder / ".piopm").read_text())["version"]
     except (OSError, ValueError, KeyError):
         return None
+
+
+def has_espressif():
+    """Whether Espressif's tools are there already."""
+    return (core_folder() / "packages" / "framework-espidf").is_dir()
+
+
+def is_online():
+    """Whether PlatformIO's registry can be reached; told within seconds, where PlatformIO tries for a minute."""
+    if urllib.request.getproxies():
+        return True  # only a proxy knows
+    try:
+        socket.create_connection(("registry.platformio.org", 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def command(*arguments):

@@ -155,6 +155,13 @@ class SimulatedTransport(SerialTransport):
             self._check(0)
         return data
 
+    def write(self, data):
+        try:
+            super().write(data)
+        except TransportError:
+            self._check(0.1)
+            raise
+
     def _check(self, patience):
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._process.wait(patience)

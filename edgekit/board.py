@@ -28,12 +28,13 @@ __all__ = [
 ]
 
 
-def connect(port=None, baud=115200):
+def connect(port=None, baud=115200, wait=True):
     """Open the board on a serial port.
 
     Args:
         port: path or name of the port; None finds the board by the USB ids of its serial bridge.
         baud: bits a second at which the firmware starts.
+        wait: see `Board`.
 
     Returns:
         A `Board`.
@@ -47,7 +48,7 @@ def connect(port=None, baud=115200):
             raise BoardError(f"{_ports.found()} Plug the board in, or use edgekit.board.simulate(project)")
         port = ports[0].device
     try:
-        return Board(SerialTransport(port, baud))
+        return Board(SerialTransport(port, baud), wait=wait)
     except TransportError as error:
         raise BoardError(str(error)) from None
 
@@ -64,11 +65,12 @@ def check_port(port):
         raise BoardError(str(error)) from None
 
 
-def simulate(project):
+def simulate(project, wait=True):
     """Start a simulated board: the project's program on this computer, behind a pseudo-terminal.
 
     Args:
         project: a `edgekit.firmware.Project` that was built for "sim", or the path of its program.
+        wait: see `Board`.
 
     Returns:
         A `Board`; closing it stops the program.
@@ -78,23 +80,24 @@ def simulate(project):
     """
     program = project.program("sim") if hasattr(project, "program") else project
     try:
-        return Board(SimulatedTransport(program))
+        return Board(SimulatedTransport(program), wait=wait)
     except TransportError as error:
         raise BoardError(str(error)) from None
 
 
-def find(project, where=None):
+def find(project, where=None, wait=True):
     """The board that is plugged in, or the simulated one if there is none.
 
     Args:
         project: the project to simulate, and whose rate the board starts with.
         where: a port, or "sim" for the simulated board whatever is plugged in; None looks.
+        wait: see `Board`.
 
     Returns:
         A `Board`; its `simulated` says which.
     """
     port = locate(where)
-    return simulate(project) if port is None else connect(port, project.options.baud)
+    return simulate(project, wait) if port is None else connect(port, project.options.baud, wait)
 
 
 def locate(where=None):
@@ -123,11 +126,12 @@ def use(where=None):
     _where = where
 
 
-def current(project=None):
+def current(project=None, wait=True):
     """The board that the notebook uses: one that is plugged in, or else the simulated one; opened on first use.
 
     Args:
         project: the project to simulate; None takes `edgekit.firmware.current()`.
+        wait: see `Board`.
 
     Returns:
         The same open `Board` each time, until `release()` or until it is gone.
@@ -139,7 +143,7 @@ def current(project=None):
     if _current is None or _current.closed:
         from edgekit import firmware
 
-        _current = find(project or firmware.current(), _where)
+        _current = find(project or firmware.current(), _where, wait)
     return _current
 
 

@@ -114,7 +114,7 @@ def platformio():
             "make it yours, or name another: export PLATFORMIO_CORE_DIR=$HOME/platformio",
         )
     found = f"{version}, its tools in {folder}"
-    if not (folder / "packages" / "framework-espidf").is_dir():
+    if not _platformio.has_espressif():
         remedy = "nothing to do without a board; the first build for one downloads about 1.5 GB"
         return Finding("optional", "PlatformIO", f"{found}; Espressif's tools are not there yet", remedy)
     return Finding("good", "PlatformIO", f"{found}, Espressif's among them")

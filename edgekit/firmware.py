@@ -4,22 +4,15 @@ The project is an ordinary one: `pio run` in a terminal and VS Code's PlatformIO
 docs/firmware.md describes what is in it.
 """
 
-import hashlib
-import json
 import re
-import shutil
 import sys
-import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from edgekit import _compiler, _platformio
+from edgekit import _compiler, _platformio, _project_files
 
 APPS = ("xormodel",)
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
-_MANIFEST = ".edgekit.json"  # in a project: what it was made from, and the hash of each generated file
-_OWNED = {"src/main.cpp"}  # the student's
-_KEPT = ".previous"  # in a project: what generated or magic-written files held before, dated
 
 
 class FirmwareError(Exception):
@@ -76,8 +69,8 @@ class Options:
             if getattr(self, name) not in allowed:
                 choices = ", ".join(map(repr, allowed))
                 raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
-        if not isinstance(self.baud, int) or not 300 <= self.baud <= 5_000_000:
-            raise ValueError(f"baud must be a number from 300 to 5000000, not {self.baud!r}")
+        if not isinstance(self.baud, int) or not 1200 <= self.baud <= 4_000_000:
+            raise ValueError(f"baud must be a number from 1200 to 4000000, not {self.baud!r}")
 
 
 def create(app, directory, model_files, options=None):
@@ -105,7 +98,7 @@ def create(app, directory, model_files, options=None):
         raise ValueError(f"options must be a firmware.Options, not {type(options).__name__}")
     directory = Path(directory).resolve()
     model, model_files = _check_model_files(model_files)
-    manifest = _read_manifest(directory)
+    manifest = _project_files.read_manifest(directory)
     if manifest is None and directory.exists() and any(directory.iterdir()):
         raise FirmwareError(f"{directory} is not empty and not a firmware project: choose a new folder")
     manifest = manifest or {"files": {}}
@@ -126,11 +119,10 @@ def create(app, directory, model_files, options=None):
         "sim_flags": " ".join(CXX_FLAGS),
     }
     made = {f"src/{path.name}": path.read_bytes() for path in model_files}
-    made |= {name: _render(path, values) for name, path in _templates(app)}
-    made = {name: content for name, content in made.items() if content.strip()}  # nothing to say: no file
-    hashes = _bring_up_to_date(directory, made, manifest["files"])
+    made |= _project_files.from_templates(app, values)
+    hashes = _project_files.bring_up_to_date(directory, made, manifest["files"])
     description = {"app": app, "model": model, "engine": engine, "options": asdict(options), "files": hashes}
-    _write(directory / _MANIFEST, json.dumps(description, indent=1).encode())
+    _project_files.write_manifest(directory, description)
     _platformio.prepare()
     return _make_current(Project(directory))
 
@@ -179,7 +171,7 @@ class Project:
 
     def __init__(self, directory):
         self.directory = Path(directory).resolve()
-        manifest = _read_manifest(self.directory)
+        manifest = _project_files.read_manifest(self.directory)
         if manifest is None:
             raise FirmwareError(
                 f"{self.directory} is not a firmware project: make one with edgekit.firmware.create(...)"
@@ -239,7 +231,8 @@ class Project:
         """
         from edgekit import board
 
-        with board.connect(port, baud=baud or self.options.baud) if port else board.find(self) as opened:
+        baud = baud or self.options.baud
+        with board.connect(port, baud, wait=False) if port else board.find(self, wait=False) as opened:
             opened.monitor()
 
     def write(self, name, text):
@@ -253,19 +246,17 @@ class Project:
             The file's path.
 
         Raises:
-            FirmwareError: the path leads outside the project or to a file that is not the student's.
+            FirmwareError: the path leads outside the project, to a folder, or to one that begins with a dot.
         """
         path = self._inside(name)
         if path.is_file() and path.read_text(errors="replace") != text:
-            _keep(self.directory, path)
-        _write(path, text.encode())
+            _project_files.keep(self.directory, path)
+        _project_files.write(path, text.encode())
         return path
 
     def previous(self, name):
         """The kept earlier versions of a file, oldest first."""
-        path = self._inside(name)
-        folder = self.directory / _KEPT / path.parent.relative_to(self.directory)
-        return sorted(folder.glob(f"{path.stem}-*{path.suffix}"))
+        return _project_files.kept(self.directory, self._inside(name))
 
     def check(self, name):
         """Compile one file without building, with the simulated board's flags, in about a second.
@@ -302,6 +293,8 @@ class Project:
                 f"ESP-IDF does not build in a folder whose path has a space, as {self.directory} has: make the project "
                 "elsewhere, for example firmware.create(..., pathlib.Path.home() / 'edgekit-firmware', ...)"
             )
+        if env == "esp_eye" and not _platformio.has_espressif() and not _platformio.is_online():
+            raise BuildError(_NO_NETWORK)
         if sys.platform == "win32" and env == "sim":
             raise BuildError("the simulated board needs Linux or macOS: on Windows, use WSL")
         status, output = _platformio.run(
@@ -318,15 +311,18 @@ def _check_env(env):
     return env
 
 
+_NO_NETWORK = (
+    "PlatformIO wants to download Espressif's tools (about 1.5 GB, once) from registry.platformio.org and GitHub, and "
+    'they cannot be reached from here; the simulated board needs no network: env="sim", or %flash sim in the notebook'
+)
+
+
 def _explain(output, problems):
     """One message for a failed run of PlatformIO."""
     if problems:
         return "the application does not compile:\n\n" + "\n\n".join(str(problem) for problem in problems)
     if re.search(r"InternetConnectionError|HTTPClientError|Please check your Internet|ConnectionError", output):
-        return (
-            "PlatformIO wants to download Espressif's tools (about 1.5 GB, once) and there is no network; "
-            'the simulated board, env="sim", needs none'
-        )
+        return _NO_NETWORK
     if ours := re.findall(r"^Error: (.*)$", output, re.M):
         return ours[-1]
     if undefined := re.findall(r"undefined reference to .*", output):
@@ -349,85 +345,3 @@ def _check_model_files(model_files):
     if f"{name}_invoke" not in headers[0].read_text(errors="replace"):
         raise FirmwareError(f"{headers[0]} declares no {name}_invoke: export the network with edgekit.codegen.export")
     return name, paths
-
-
-def _template_folder():
-    here = Path(__file__).resolve().parent
-    installed = here / "firmware_templates"
-    return installed if installed.is_dir() else here.parent / "firmware_templates"
-
-
-def _templates(app):
-    for root in (_template_folder() / "common", _template_folder() / "apps" / app):
-        for path in sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-            yield path.relative_to(root).as_posix().removesuffix(".j2"), path
-
-
-def _render(path, values):
-    if path.suffix != ".j2":
-        return path.read_bytes()
-    import jinja2
-
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    return environment.from_string(path.read_text()).render(values).encode()
-
-
-def _bring_up_to_date(directory, made, before):
-    """Write the generated files and remove those that are generated no more; keep aside what somebody edited.
-
-    Args:
-        made: {name: bytes}.
-        before: {name: hash} of what was generated the last time.
-
-    Returns:
-        {name: hash} of what is generated now.
-    """
-    hashes = {name: _hash(content) for name, content in made.items()}
-    for name in before.keys() | made.keys():
-        path = directory / name
-        there = _hash(path.read_bytes()) if path.is_file() else None
-        if there == hashes.get(name) or (name in _OWNED and there):
-            continue
-        if there not in (None, before.get(name)):
-            _keep(directory, path)
-        if name in made:
-            _write(path, made[name])
-        else:
-            path.unlink()
-        if name == "sdkconfig.defaults":
-            # ESP-IDF reads the defaults only where it has not yet written its own full configuration.
-            for full in directory.glob("sdkconfig.*"):
-                if full.name != name:
-                    _keep(directory, full)
-                    full.unlink()
-    return hashes
-
-
-def _hash(content):
-    return hashlib.sha256(content).hexdigest()
-
-
-def _keep(directory, path):
-    folder = directory / _KEPT / path.parent.relative_to(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number = len(list(folder.glob(f"{stamp}-*{path.suffix}")))
-    shutil.copy2(path, folder / f"{stamp}-{number:02}{path.suffix}")
-
-
-def _write(path, content):
-    """Write so that an interrupted or failed write leaves the old file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    try:
-        new.write_bytes(content)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _read_manifest(directory):
-    try:
-        return json.loads((directory / _MANIFEST).read_text())
-    except (OSError, ValueError):
-        return None

@@ -12,6 +12,7 @@ from edgekit import board as boards
 from edgekit import firmware
 
 _FIRST_LINE = 2  # of a cell's body, counted as JupyterLab does: line 1 is the magic itself
+_MOST = 4  # errors shown at once: the later ones often follow from the first
 _COMPILED = {".cpp", ".cc", ".c", ".h", ".hpp"}
 
 
@@ -56,7 +57,8 @@ def _firmware(line, cell):
     errors = [problem for problem in problems if problem.kind == "error"]
     shown = [_in_cell(problem, name) for problem in errors or problems]
     if errors:
-        raise Explained(f"{name} is written, but does not compile:\n\n" + "\n\n".join(shown))
+        more = f"\n\nand {len(shown) - _MOST} more" if len(shown) > _MOST else ""
+        raise Explained(f"{name} is written, but does not compile:\n\n" + "\n\n".join(shown[:_MOST]) + more)
     print(f"{name} is written and compiles ({seconds:.1f} s)." + "".join(f"\n\n{text}" for text in shown))
 
 
@@ -114,7 +116,7 @@ def _monitor(line):
             seconds = float(line) if line.strip() else 3.0
         except ValueError:
             raise Explained(f"%monitor takes a number of seconds, not {line.strip()!r}") from None
-        boards.current().monitor(seconds=seconds)
+        boards.current(wait=False).monitor(seconds=seconds)
 
 
 def _board(line):

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import serial
-from board_projects import make
+from board_projects import SOLUTION, make
 from conftest import require
 
 from edgekit import board as boards
@@ -96,6 +96,11 @@ def test_a_silent_board_is_explained():
     try:
         with pytest.raises(boards.BoardError, match="RST"):
             boards.Board(boards.SerialTransport(os.ttyname(theirs)), patience=0.5)
+        with boards.connect(os.ttyname(theirs), wait=False) as board:  # but it can be watched
+            os.write(ours, b"rst:0x10 (RTCWDT_RTC_RESET)\r\n")
+            said = []
+            board.monitor(said.append, seconds=0.3)
+            assert said == ["rst:0x10 (RTCWDT_RTC_RESET)\n"]
     finally:
         os.close(ours)
         os.close(theirs)
@@ -160,6 +165,13 @@ def test_the_board_moves_to_another_rate(board):
 def test_what_the_board_prints_can_be_read_beside_its_answers(board):
     board.classify([0, 1])
     assert "1.0000 in" in board.text()
+
+
+def test_an_index_that_the_network_does_not_have_stops_the_program_with_its_reason(tmp_path):
+    project = make(tmp_path / "project", SOLUTION.replace("model.set_input(1,", "model.set_input(2,"))
+    project.build("sim", on_line=None)
+    with boards.simulate(project) as board, pytest.raises(boards.BoardError, match=r"abort.*there is no input 2"):
+        board.classify([0, 1])
 
 
 def test_a_program_that_is_not_built_is_explained(tmp_path):

@@ -98,6 +98,22 @@ def test_an_application_that_does_not_boot_is_explained(tmp_path, main, says):
         make(tmp_path / "project", main=main).upload("sim", on_line=None)
 
 
+def test_without_a_network_a_build_for_the_board_says_so_within_seconds(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "core"))
+    project = make(tmp_path / "project")
+    monkeypatch.setattr(_platformio, "is_online", lambda: False)
+    with pytest.raises(firmware.BuildError, match="the simulated board needs no network"):
+        project.build("esp_eye")
+
+
+def test_a_header_is_checked_without_complaints_about_being_one(tmp_path):
+    require("g++")
+    project = make(tmp_path / "project")
+    assert project.check("src/Model.h") == []
+    project.write("src/mine.h", "#pragma once\nint f() { return nothing; }\n")
+    assert [(problem.file, problem.line) for problem in project.check("src/mine.h")] == [("src/mine.h", 2)]
+
+
 def test_a_space_in_the_path_is_explained_before_esp_idf_fails_on_it(tmp_path):
     with pytest.raises(firmware.BuildError, match="space"):
         make(tmp_path / "my project").build("esp_eye")

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <initializer_list>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <thread>
 #include <unistd.h>
@@ -30,6 +32,24 @@ static void fail(const char *what) {
     exit(1);
 }
 
+static int computers_side = -1;
+
+// Waits up to a second until the computer has read what was written: a line that hangs up loses it.
+static void drain() {
+    int waiting = 0;
+    for (int i = 0, empty = 0; i < 200 && empty < 3 && computers_side >= 0; i++) {
+        usleep(5000);  // first, since the system takes a moment to bring bytes to the other side
+        empty = ioctl(computers_side, FIONREAD, &waiting) == 0 && waiting > 0 ? 0 : empty + 1;
+    }
+}
+
+// A crash leaves time to read what was said last, and then goes its way.
+static void crash(int signal_number) {
+    drain();
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
 static void open_pseudo_terminal() {
     const int board = posix_openpt(O_RDWR | O_NOCTTY);
     if (board < 0 || grantpt(board) != 0 || unlockpt(board) != 0) {
@@ -38,19 +58,18 @@ static void open_pseudo_terminal() {
     const char *path = ptsname(board);
     // Kept open, so that the line is not hung up when the computer's side closes and opens it; raw, so that bytes
     // pass as they are.
-    const int computer = open(path, O_RDWR | O_NOCTTY);
+    computers_side = open(path, O_RDWR | O_NOCTTY);
     termios settings;
-    if (computer < 0 || tcgetattr(computer, &settings) != 0) {
+    if (computers_side < 0 || tcgetattr(computers_side, &settings) != 0) {
         fail(path);
     }
     cfmakeraw(&settings);
-    tcsetattr(computer, TCSANOW, &settings);
+    tcsetattr(computers_side, TCSANOW, &settings);
     printf("port=%s\n", path);
     fflush(stdout);
     fcntl(board, F_SETFL, fcntl(board, F_GETFL) | O_NONBLOCK);
     // A board's texts go out on its serial line.
     dup2(board, STDOUT_FILENO);
-    setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     simulator::line_in = simulator::line_out = board;
 }
 
@@ -65,13 +84,21 @@ static void reset(int) {
     _exit(1);
 }
 
+// While the program is not ready for it, a reset waits; the new program inherits what is blocked.
+static void block_reset(int how) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR1);
+    sigprocmask(how, &signals, nullptr);
+}
+
 static void install_reset_button(char **arguments) {
     program_arguments = arguments;
-    snprintf(line_variable, sizeof line_variable, "SIMULATED_LINE=%d", simulator::line_in);
+    snprintf(line_variable, sizeof line_variable, "SIMULATED_LINE=%d,%d", simulator::line_in, computers_side);
     struct sigaction action = {};
     action.sa_handler = reset;
-    action.sa_flags = SA_NODEFER;  // the new program inherits what is blocked
     sigaction(SIGUSR1, &action, nullptr);
+    block_reset(SIG_UNBLOCK);
 }
 
 static void stop_with_stdin() {
@@ -84,15 +111,16 @@ static void stop_with_stdin() {
 }
 
 int main(int count, char **arguments) {
+    block_reset(SIG_BLOCK);
     const char *mode = count > 1 ? arguments[1] : "";
     if (count > 2 || (*mode && strcmp(mode, "--stdio") != 0 && strcmp(mode, "--with-stdin") != 0)) {
         fprintf(stderr, "usage: %s [--stdio | --with-stdin]\n", arguments[0]);
         return 2;
     }
+    setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a line is out even if the next one crashes
     if (const char *line = getenv("SIMULATED_LINE")) {  // after a reset
-        simulator::line_in = atoi(line);
+        sscanf(line, "%d,%d", &simulator::line_in, &computers_side);
         simulator::line_out = simulator::line_in == STDIN_FILENO ? STDOUT_FILENO : simulator::line_in;
-        setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     } else if (strcmp(mode, "--stdio") != 0) {
         open_pseudo_terminal();
     }
@@ -100,6 +128,10 @@ int main(int count, char **arguments) {
     if (strcmp(mode, "--with-stdin") == 0) {
         stop_with_stdin();
     }
+    for (const int signal_number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL}) {
+        signal(signal_number, crash);
+    }
     app_main();
+    drain();
     return 0;
 }
