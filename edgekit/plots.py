@@ -401,7 +401,9 @@ def noise(tables, column="output dB", title="Signal to quantization noise, layer
     ax.tick_params(axis="x", rotation=90, labelsize=8)
     ax.set_title(f"{title}; at 0 dB there is as much noise as signal")
     if len(tables) > 1:
-        ax.legend()
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.2 * (high - low))  # room for the legend
+        ax.legend(loc="upper right", ncols=len(tables))
     return picture
 
 

@@ -290,9 +290,15 @@ def _tensor_quantizations(network, ranges):
         limits[first] = (min(known[0], low), max(known[1], high))
     for op in network.ops:
         if op.kind in FIXED:
-            first = leader[op.inputs[0]]
-            low, high = limits[first]
-            limits[first] = (low, max(high, low + float(FINEST) * (QMAX - QMIN)))
+            _widen(limits, leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN))
+        elif op.kind == "add":  # its int32 holds 20 bits below the inputs' steps: a finer output cannot be computed
+            widths = [limits[leader[name]][1] - limits[leader[name]][0] for name in op.inputs]
+            _widen(limits, leader[op.output], max(widths) * 2.0**-18)
     shared = {first: activation_quantization(*limits[first]) for first in limits}
     shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     return network, {name: shared[first] for name, first in leader.items()}
+
+
+def _widen(limits, name, width):
+    low, high = limits[name]
+    limits[name] = (low, max(high, low + width))

@@ -1,5 +1,6 @@
 """edgekit's integers are TensorFlow Lite Micro's: no output and no tensor in between differs, on any network tried."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,6 +63,37 @@ def test_every_tensor_of_the_car_network_is_bit_exact_with_litert_reference_kern
     for op in quantized.ops:
         after = after or op.kind == "fully_connected"
         assert found[op.output][1] <= int(after), describe(quantized, found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_layers_of_keras_with_nothing_to_fuse_into_are_bit_exact_with_micro(seed):
+    """A batch normalization or ReLU after an input, a concatenation or a reshape becomes an op of its own."""
+    keras.utils.set_random_seed(seed)
+    random, layers = np.random.default_rng(seed), keras.layers
+    source = keras.Input((7, 6, 3))
+    x = layers.BatchNormalization()(source)
+    y = layers.DepthwiseConv2D((3, 2), strides=(2, 2), padding="same", depth_multiplier=2, activation="tanh")(x)
+    z = layers.Conv2D(6, 2, strides=2, padding="same", activation="relu")(x)
+    x = layers.ReLU(6)(layers.BatchNormalization()(layers.Concatenate()([y, z])))
+    x = layers.ReLU()(layers.Reshape((12, 12))(x))
+    x = layers.BatchNormalization()(layers.Flatten()(x))
+    model = keras.Model(source, layers.Dense(5, activation="sigmoid")(layers.ReLU()(x)))
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([random.uniform(0.2, 2, w.shape) for w in layer.get_weights()])
+    net = network.from_keras(model)
+    images = random.normal(size=(20, 7, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(net.run(images), model.predict(images, verbose=0), atol=1e-5)
+    quantized = quantization.quantize(net, calibration.calibrate(net, images))
+    assert not describe(quantized, differences(quantized, quantized.quantize_input(images)))
+
+
+def test_a_sum_far_smaller_than_what_is_added_is_bit_exact_with_micro():
+    """Micro stops where the sum's scale is finer than it can compute; the range is widened to what it can."""
+    net = Network("sum", "x", "y", {"x": (4,), "y": (4,)}, (Op("add", "a", ("x", "x"), "y"),))
+    quantized = quantization.quantize(net, calibration.Ranges({"x": (-100, 100), "y": (0, 1e-9)}, {}, "minmax"))
+    q = np.arange(-128, 128).astype(np.int8).reshape(-1, 4)
+    np.testing.assert_array_equal(quantized.run(q), micro(tflite.to_bytes(quantized), q))
 
 
 def test_a_sigmoid_concatenated_with_wider_values_keeps_both():
