@@ -93,9 +93,10 @@ class Sandbox:
         files = "/run/submission" if self._files is not None else None
         if files:
             shown.append((self._files, files, False))
-        arguments = ["bwrap", *_isolation(_mode()), *_system(), *_parents(FOLDER)]
+        arguments = ["bwrap", *_isolation(_mode()), "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
         size = ["--size", str(self.limits.disk_mb << 20), "--perms", "0777", "--tmpfs"]
-        arguments += [*size, HOME, *size, "/tmp", *size, "/dev/shm"]
+        # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
+        arguments += [*size, HOME, *size, "/tmp", *size, "/dev/shm", *_system()]
         arguments += _parents(*(inside for _, inside, _ in shown))
         for path, inside, writable in shown:
             arguments += ["--bind" if writable else "--ro-bind", str(path), str(inside)]
@@ -188,7 +189,7 @@ def _parents(*paths: Path | str) -> list[str]:
 @functools.cache
 def _system() -> tuple[str, ...]:
     """Arguments that show the programs of this machine and of this Python environment, and nobody's data."""
-    arguments: list[str] = ["--proc", "/proc", "--dev", "/dev"]
+    arguments: list[str] = []
     for path in map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")):
         if path.is_symlink():
             arguments += ["--symlink", os.readlink(path), str(path)]
