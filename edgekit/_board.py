@@ -17,7 +17,8 @@ from edgekit import _frame
 from edgekit._transport import TransportError
 
 _PIECE = 240  # bytes of input in one frame; EspSerialPort.h has the same number
-_LONGEST_INFERENCE = 20.0  # seconds without any answer after which a board that has an input counts as silent
+_LONGEST_INFERENCE = 20.0  # seconds without a step forward after which a board that has an input counts as silent
+_MOST_RESTARTS = 20  # while it has one input: more than a bad line and late answers to a greeting explain
 _NEW_BAUD_SECONDS = 1.5  # less than the 2 seconds after which the board gives up a new rate that brought no frame
 _INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
 
@@ -165,20 +166,29 @@ class Board:
         pieces = range(0, len(data), _PIECE)
         self._send_pieces(transfer, data, pieces)
         heard, wait = time.monotonic(), 0.2
+        restarts, missing = 0, None
         while True:
             frame = self._receive(wait)
+            # Only steps forward count: a program that talks all the time without listening is silent too.
+            if time.monotonic() - heard > _LONGEST_INFERENCE:
+                raise BoardError(self._silence())
             if frame is None:
-                if time.monotonic() - heard > _LONGEST_INFERENCE:
-                    raise BoardError(self._silence())
                 if time.monotonic() - heard > 2.0 and self._baud != self._start_baud:
                     self._recover_baud()
                 # The answer, a piece or the question was lost, or the board is still computing.
                 self._ask(transfer)
                 wait = min(wait * 1.5, 2.0)
                 continue
-            heard, wait = time.monotonic(), 0.2
+            wait = 0.2
             if frame.type == _frame.READY:  # it was reset and has forgotten everything
+                restarts += 1
+                if restarts > _MOST_RESTARTS:
+                    raise BoardError(
+                        f"{self.name} restarts whenever it gets an input: its program crashes there; "
+                        "%monitor shows what it says"
+                    )
                 self._send_pieces(transfer, data, pieces)
+                heard = time.monotonic()
             elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
                 if frame.type == _frame.RESULT:
                     return _parse_result(frame.payload)
@@ -188,6 +198,8 @@ class Board:
                     offsets = [offset for (offset,) in struct.iter_unpack("<I", frame.payload[4:])]
                     self._send_pieces(transfer, data, [offset for offset in offsets if offset in pieces])
                     self._ask(transfer)
+                    if offsets != missing:
+                        heard, missing = time.monotonic(), offsets
 
     def monitor(self, on_text=None, seconds=None):
         """Hand over what the board prints, as it comes, until interrupted.

@@ -174,6 +174,22 @@ def test_an_index_that_the_network_does_not_have_stops_the_program_with_its_reas
         board.classify([0, 1])
 
 
+@pytest.mark.parametrize(
+    ("instead", "says"),
+    [
+        ("", "does not answer: does main.cpp's loop reach input.next"),  # sends results that nobody asked for
+        ("input.next(); raise(SIGUSR1);", "restarts whenever it gets an input"),  # presses its own reset button
+    ],
+)
+def test_a_program_that_talks_but_never_answers_is_explained(tmp_path, monkeypatch, instead, says):
+    main = "#include <csignal>\n" + SOLUTION.replace("input.next();", instead)
+    project = make(tmp_path / "project", main)
+    project.build("sim", on_line=None)
+    monkeypatch.setattr("edgekit._board._LONGEST_INFERENCE", 2.0)
+    with boards.simulate(project) as board, pytest.raises(boards.BoardError, match=says):
+        board.classify([0, 1])
+
+
 def test_a_program_that_is_not_built_is_explained(tmp_path):
     with pytest.raises(boards.BoardError, match="build it first"):
         boards.simulate(make(tmp_path / "project"))
