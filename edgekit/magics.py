@@ -41,15 +41,17 @@ def _explaining():
 
 def _firmware(line, cell):
     """``%%firmware src/main.cpp``: write the cell to this file of the project and compile it at once."""
-    name = line.strip()
+    name = line.strip().strip("'\"")
     if not name:
         raise Explained("say which file the cell is: %%firmware src/main.cpp")
     with _explaining():
         project = firmware.current()
+        is_new = not (project.directory / name).exists()
         path = project.write(name, cell if cell.endswith("\n") else cell + "\n")
         name = path.relative_to(project.directory).as_posix()
+        written = "written, a new file of the project" if is_new else "written"
         if path.suffix not in _COMPILED:
-            print(f"{name} is written.")
+            print(f"{name} is {written}.")
             return
         start = time.monotonic()
         problems = project.check(name)
@@ -58,8 +60,8 @@ def _firmware(line, cell):
     shown = [_in_cell(problem, name) for problem in errors or problems]
     if errors:
         more = f"\n\nand {len(shown) - _MOST} more" if len(shown) > _MOST else ""
-        raise Explained(f"{name} is written, but does not compile:\n\n" + "\n\n".join(shown[:_MOST]) + more)
-    print(f"{name} is written and compiles ({seconds:.1f} s)." + "".join(f"\n\n{text}" for text in shown))
+        raise Explained(f"{name} is {written}, but does not compile:\n\n" + "\n\n".join(shown[:_MOST]) + more)
+    print(f"{name} is {written} and compiles ({seconds:.1f} s)." + "".join(f"\n\n{text}" for text in shown))
 
 
 def _in_cell(problem, name):
@@ -126,9 +128,8 @@ def _board(line):
         if not line.strip():
             info = board.info
             shape = " x ".join(map(str, info.input_shape))
-            print(
-                f"{_sentence(board.name)} runs {info.model}: {info.dtype}, input {shape}, {info.output_size} output(s)."
-            )
+            outputs = f"{info.output_size} output" + ("s" if info.output_size > 1 else "")
+            print(f"{_sentence(board.name)} runs {info.model}: {info.dtype}, input {shape}, {outputs}.")
             return None
         try:
             values = [float(word) for word in line.replace(",", " ").split()]

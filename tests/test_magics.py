@@ -36,6 +36,13 @@ def test_a_program_goes_from_the_cell_to_the_simulated_board(shell, capsys):
     assert "simulated board" in capsys.readouterr().out
 
 
+def test_a_quoted_name_is_the_same_file_and_a_mistyped_one_is_said_to_be_new(shell, capsys):
+    assert shell.run_cell(f"%%firmware 'src/main.cpp'\n{SOLUTION}").success
+    assert "src/main.cpp is written and compiles" in capsys.readouterr().out
+    assert shell.run_cell("%%firmware src/mian.cpp\nint x;").success
+    assert "src/mian.cpp is written, a new file of the project" in capsys.readouterr().out
+
+
 def test_an_error_is_shown_at_the_line_of_the_cell(shell):
     broken = SOLUTION.replace("model.invoke()", "model.invok()")
     cell = f"%%firmware src/main.cpp\n{broken}"
