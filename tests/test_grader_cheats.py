@@ -258,12 +258,12 @@ def graded(tmp_path_factory):
     school = Class(tmp_path_factory.mktemp("cheats") / "course")
     school.heard = []
     listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
     abstract = socket.socket(socket.AF_UNIX)
-    abstract.bind("\0edgekit-cheat")
+    abstract.bind(f"\0edgekit-cheat-{port}")
     abstract.listen()
     for server in (listener, abstract):
         threading.Thread(target=_hear, args=(server, school.heard), daemon=True).start()
-    port = listener.getsockname()[1]
     school.hand_in("a_first_honest", school.notebook("honest"))
     for name, code in CODE.items():
         school.hand_in(name, school.notebook("empty", code))
@@ -299,8 +299,7 @@ for path in [{str(path)!r}, *glob.glob('/**/gradebook.db', recursive=True)]:
 def _open_sockets(port):
     return f"""
 import socket
-for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_INET, ('1.1.1.1', 80)),
-                        (socket.AF_UNIX, chr(0) + 'edgekit-cheat')):
+for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_UNIX, chr(0) + 'edgekit-cheat-{port}')):
     try: socket.socket(family).connect(address); print('CONNECTED')
     except OSError as error: print(type(error).__name__)
 """
