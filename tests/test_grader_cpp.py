@@ -1,5 +1,6 @@
 """A student's C++ and .tflite are run in the sandbox: right ones answer, hostile ones gain and reach nothing."""
 
+import socket
 import sys
 import types
 
@@ -50,6 +51,7 @@ def test_hostile_program_reads_nothing_of_the_course_and_opens_no_socket(board, 
     secret.write_text("#define SECRET 1\n")
     with pytest.raises(cpp.CppError, match="No such file"), board(f'#include "{secret}"\n{SOLUTION}'):
         pass
+    listener = socket.create_server(("127.0.0.1", 0))
     spy = f"""
 #include <arpa/inet.h>
 #include <cstdio>
@@ -60,14 +62,14 @@ struct Spy {{
         int line = socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in there{{}};
         there.sin_family = AF_INET;
-        there.sin_port = htons(53);
-        there.sin_addr.s_addr = inet_addr("1.1.1.1");
+        there.sin_port = htons({listener.getsockname()[1]});
+        there.sin_addr.s_addr = inet_addr("127.0.0.1");
         if (connect(line, reinterpret_cast<sockaddr *>(&there), sizeof there) == 0) std::abort();
         if (std::fopen("{secret}", "r") || std::fopen("/etc/passwd", "r") || std::fopen("src/x", "w")) std::abort();
     }}
 }} spy;
 """
-    with board(spy + SOLUTION) as opened:
+    with listener, board(spy + SOLUTION) as opened:
         assert opened.classify([0, 1]).scores[0] > 0.5
 
 
