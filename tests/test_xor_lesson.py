@@ -36,7 +36,7 @@ def test_the_solution_runs_in_jupyterlab_and_its_plots_are_there(solution, tmp_p
         assert len(pictures) == 7
         assert all(picture.get_property("naturalWidth") > 300 for picture in pictures)
         assert "1 xor 1 = 0" in text
-        assert "No board is plugged in: building for the simulated board." in text
+        assert "Building for the simulated board: no board is plugged in." in text
         assert "agree to the bit: True" in text
 
 
