@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgekit import _compiler, _platformio, _project_files
 
-APPS = ("xormodel",)
+APPS = ("xormodel", "carclassifier")
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 
 
@@ -80,7 +80,7 @@ def create(app, directory, model_files, options=None):
     copied to .previous/ in the project.
 
     Args:
-        app: the application: "xormodel".
+        app: the application: "xormodel", or "carclassifier" for a network that takes images.
         directory: the project's folder; made if missing.
         model_files: the files that `edgekit.codegen.export` wrote: NAME.h, NAME.cpp.
         options: an `Options`; None takes the ones of the existing project, or the defaults.

@@ -9,25 +9,45 @@
 EspSerialPort::EspSerialPort() {
     uart::open();
     printf("%s: ready\n", Model::name);
-    send_ready();  // also tells the computer that the board was reset and has forgotten what it was sent
+}
+
+// The first time it listens the board says what it takes; the computer also learns that it was reset and has forgotten
+// what it was sent.
+void EspSerialPort::greet(char type) {
+    if (input_type_ != type) {
+        input_type_ = type;
+        send_ready();
+    }
 }
 
 void EspSerialPort::receive_input(void *input, int size, char type) {
     input_ = static_cast<uint8_t *>(input);
     input_size_ = size;
-    input_type_ = type;
+    greet(type);
     missing_ = -1;  // no transfer yet
     while (missing_ != 0) {  // and not a byte further: what follows may belong to the next input
-        if (next_byte_ == bytes_read_) {
-            next_byte_ = 0;
-            bytes_read_ = uart::read(bytes_, sizeof bytes_, 100);
-            doubt_new_baud();
-        }
-        Frame frame;
-        if (next_byte_ < bytes_read_ && reader_.take(bytes_[next_byte_++], frame)) {
-            new_baud_is_good_ = true;
-            handle(frame);
-        }
+        listen(100);
+    }
+}
+
+void EspSerialPort::answer(char type) {
+    greet(type);
+    do {
+        listen(0);
+    } while (bytes_read_ > 0);
+}
+
+// Takes one byte, waiting for it if there is none yet.
+void EspSerialPort::listen(int milliseconds) {
+    if (next_byte_ == bytes_read_) {
+        next_byte_ = 0;
+        bytes_read_ = uart::read(bytes_, sizeof bytes_, milliseconds);
+        doubt_new_baud();
+    }
+    Frame frame;
+    if (next_byte_ < bytes_read_ && reader_.take(bytes_[next_byte_++], frame)) {
+        new_baud_is_good_ = true;
+        handle(frame);
     }
 }
 
@@ -50,6 +70,8 @@ void EspSerialPort::handle(const Frame &frame) {
         case Frame::QUERY:
             if (frame.number(0) == answered_) {
                 send(answer_);
+            } else if (input_ == nullptr) {
+                refuse(frame.number(0));
             } else {
                 send_missing(frame.number(0));
             }
@@ -67,6 +89,10 @@ void EspSerialPort::take_piece(const Frame &frame) {
     const int count = frame.size - 12;
     if (transfer == answered_) {
         return;  // a late double
+    }
+    if (input_ == nullptr) {
+        refuse(transfer);
+        return;
     }
     if (transfer != transfer_ || missing_ < 0) {
         transfer_ = transfer;
@@ -95,6 +121,12 @@ void EspSerialPort::take_piece(const Frame &frame) {
     }
 }
 
+void EspSerialPort::refuse(uint32_t transfer) {
+    transfer_ = transfer;
+    write_error("this program takes its images from the camera, not from the computer");
+    transfer_ = 0;  // what the camera sees next is no answer to this
+}
+
 void EspSerialPort::send_missing(uint32_t transfer) {
     Frame frame;
     frame.type = Frame::MISSING;
@@ -116,6 +148,11 @@ void EspSerialPort::write_result(float score, uint32_t microseconds) {
 void EspSerialPort::write_result(const char *label, uint32_t microseconds) {
     printf("%s in %lu us\n", label, static_cast<unsigned long>(microseconds));
     write_result(nullptr, 0, label, microseconds);
+}
+
+void EspSerialPort::write_result(float score, const char *label, uint32_t microseconds) {
+    printf("%s: %.4f in %lu us\n", label, score, static_cast<unsigned long>(microseconds));
+    write_result(&score, 1, label, microseconds);
 }
 
 void EspSerialPort::write_result(const float *scores, int count, const char *label, uint32_t microseconds) {

@@ -14,10 +14,13 @@ public:
 
     // Waits until the computer has sent an input of `size` bytes; `type` is 'f' for float32 or 'u' for uint8 values.
     void receive_input(void *input, int size, char type);
+    // Answers what the computer has asked and does not wait: for a program that takes its inputs from elsewhere.
+    void answer(char type);
 
     // Sends what the network said about the last input, as text and as a frame.
     void write_result(float score, uint32_t microseconds);
     void write_result(const char *label, uint32_t microseconds);
+    void write_result(float score, const char *label, uint32_t microseconds);
     void write_result(const float *scores, int count, const char *label, uint32_t microseconds);
 
     // Says that this input could not be classified, and why.
@@ -29,10 +32,13 @@ private:
 
     bool has(int piece) const { return received_[piece / 8] & 1 << piece % 8; }
     void handle(const Frame &frame);
+    void listen(int milliseconds);
+    void greet(char type);
     void take_piece(const Frame &frame);
     void send(Frame &frame);
     void send_ready();
     void send_missing(uint32_t transfer);
+    void refuse(uint32_t transfer);
     void change_baud(uint32_t baud);
     void doubt_new_baud();
 
@@ -47,7 +53,7 @@ private:
     // The input being received.
     uint8_t *input_ = nullptr;
     int input_size_ = 0;
-    char input_type_ = 'f';
+    char input_type_ = 0;
     uint32_t transfer_ = 0;
     int missing_ = 0;
     uint8_t received_[max_pieces_ / 8] = {};

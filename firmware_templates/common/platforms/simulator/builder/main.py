@@ -1,5 +1,6 @@
 """Builds the application with this computer's compiler; "upload" starts it once to see that it boots."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,10 @@ env.Replace(
     RANLIB="ranlib",
     PROGNAME="program",
 )
-env.Append(LINKFLAGS=["-pthread"])
+env.Append(
+    LINKFLAGS=["-pthread"],
+    CPPDEFINES=[("CAMERA_FOLDER", env.StringifyMacro(os.path.join(env.subst("$PROJECT_DIR"), "camera")))],
+)
 program = env.BuildProgram()
 
 

@@ -1,0 +1,29 @@
+// The reference solution of the car lesson's program.
+#include "Model.h"
+#include "board/CameraImageProvider.h"
+#include "board/EspSerialPort.h"
+#include "board/SerialImageProvider.h"
+#include "board/Stopwatch.h"
+
+extern "C" void app_main() {
+    EspSerialPort serial;
+    CameraImageProvider images(serial);
+
+    Model model;
+
+    while (true) {
+        const uint8_t *pixels = images.next();
+
+        for (int i = 0; i < Model::input_size; i++) {
+            model.set_input(i, pixels[i] / 127.5f - 1.0f);
+        }
+
+        Stopwatch stopwatch;
+        model.invoke();
+        const uint32_t microseconds = stopwatch.microseconds();
+
+        float score = model.output(0);
+
+        serial.write_result(score, score > 0.5f ? "car" : "no car", microseconds);
+    }
+}
