@@ -32,43 +32,67 @@ def plan(network, op):
     z_in, z_out = source.zero_point, network.quantization[op.output].zero_point
     reach = max(QMAX - z_in, z_in - QMIN)
     sums = reach * np.abs(by_channel(op.weights, op.kind).astype(np.int64)).sum(axis=1)
+    accumulators = sums + np.abs(op.bias.astype(np.float64))
     multipliers, shifts = requantization(network, op)
-    unit = np.ldexp(1.0, 31 - np.minimum(shifts, 0))  # how many of the steps of fact 3 make one
-    steps = (sums + np.abs(op.bias.astype(np.float64))) * multipliers + unit
-    if steps.max() >= 2**53 or shifts.max() > 0:
-        return None
-    early = z_out if (steps + abs(z_out) * unit).max() < 2**53 else 0
-    late = z_out - early
-    dtype = np.float32 if sums.max() < 2**24 else np.float64
-    e = -shifts.astype(np.float64)
-    k = multipliers * 2.0 ** (-31 - e)
-    offset = op.bias * k + 0.5 + np.where(e > 0, 2.0 ** -(e + 1), 0)
-    below_zero = np.where(e > 0, 2.0**-e, 0)
+    k = multipliers * 2.0 ** (shifts.astype(np.float64) - 31)
+    # Channels too faint to make a quarter of a step are 0 in every image, whatever their scale.
+    faint = (accumulators == 0) | ((accumulators * k < 0.25) & (shifts <= -2))
+    k, e = np.where(faint, 0, k), np.where(faint, 0, np.maximum(-shifts, 0)).astype(np.float64)
     lowest, highest = output_bounds(network, op)
-    signed = lowest < z_out
+    above = z_out - lowest
+    steps, step = accumulators * k * 2.0 ** (31 + e), 2.0 ** (31 + e)
+    if (steps + step).max() >= 2**53:
+        return None
+    early = above if (steps + (1 + above) * step).max() < 2**53 else 0
+    offset = op.bias * k + 0.5 + np.where(e > 0, 2.0 ** -(e + 1), 0) + early
+    below_zero = np.where(e > 0, 2.0**-e, 0)
+    zero = -(op.bias * k + 0.5 * 2.0**-e)
     shape = network.shapes[op.output]
-    # Constants a row of the output long: NumPy's inner loop is then a row, not a pixel of a few channels.
-    repeats = shape[1] if len(shape) == 3 else 1
-    zero = np.tile(-(op.bias * k + 0.5 * 2.0**-e), repeats) if signed else None
-    k, offset, below_zero = (np.tile(values, repeats) for values in (k, offset + early, below_zero))
-    accumulate = _accumulator(network, op, z_in, dtype)
+    k, offset, below_zero, zero = (_line(values, shape) for values in (k, offset, below_zero, zero))
+    accumulate = _accumulator(network, op, z_in, np.float32 if sums.max() < 2**24 else np.float64)
 
-    def step(q, workspace):
-        total = accumulate(q, workspace).reshape(-1, len(k))
-        scaled = np.multiply(total, k, out=workspace("scaled", total.shape, np.float64))
-        if signed:
-            negative = np.less(scaled, zero, out=workspace("negative", total.shape, bool))
-        scaled += offset
-        if signed:
-            np.subtract(scaled, below_zero, out=scaled, where=negative)
-        np.floor(scaled, out=scaled)
-        if late:
-            scaled += late
-        result = np.empty(total.shape, np.int8)
-        np.clip(scaled, lowest, highest, out=result, casting="unsafe")
-        return result.reshape(len(q), *shape)
+    images = max(1, _IN_CACHE // int(np.prod(shape)))
 
-    return step
+    def some(q, result, workspace):
+        scaled = workspace("scaled", result.shape, np.float64)
+        np.copyto(scaled, accumulate(q, workspace).reshape(scaled.shape))
+        lines = scaled.reshape(-1, len(k))
+        lines *= k
+        if above:
+            negative = np.less(lines, zero, out=workspace("negative", lines.shape, bool))
+        lines += offset
+        if above:
+            np.subtract(lines, below_zero, out=lines, where=negative)
+        if early < above:
+            np.floor(lines, out=lines)
+            lines += above - early
+        np.clip(lines, 0, highest - lowest, out=lines)
+        np.copyto(result, scaled, casting="unsafe")  # nothing is negative now, so that cutting the fraction is a floor
+
+    def run(q, workspace):
+        result = np.empty((len(q), *shape), np.uint8)
+        for start in range(0, len(q), images):
+            some(q[start : start + images], result[start : start + images], workspace)
+        result = result.view(np.int8)
+        result += np.int8(lowest)
+        return result
+
+    return run
+
+
+# Values that NumPy takes in one inner loop: long, to make its start worth while, and short enough for the first cache.
+_LINE = 2048
+# Values of an op's output that are worked on at a time, so that what one pass over them writes the next finds in cache.
+_IN_CACHE = 1 << 16
+
+
+def _line(values, shape):
+    """A value a channel, repeated along as many whole rows of the output as make a line."""
+    if len(shape) == 1:
+        return values
+    height, width, channels = shape
+    rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or n * width * channels <= _LINE))
+    return np.tile(values, rows * width)
 
 
 class Workspace:
@@ -131,40 +155,58 @@ def _conv2d(network, op, z_in):
 
 
 def _depthwise_conv2d(network, op, z_in):
-    _, _, columns, out = op.weights.shape
-    channels = network.shapes[op.inputs[0]][-1]
+    _, rows, columns, out = op.weights.shape
+    size, channels = network.shapes[op.inputs[0]][:2], network.shapes[op.inputs[0]][2]
     height, width, _ = network.shapes[op.output]
     down, across = op.stride
-    filters = [np.tile(row, width).astype(z_in.dtype) for row in op.weights.reshape(-1, out)]
+    top, left = _before(op, size)
+    # With a stride, the input is dealt out to several phases: every down-th row and across-th column in each. Then an
+    # input lies at the same distance from its output everywhere, borders included, and one flat run of inputs times a
+    # weight is one flat run of products. What is computed at the border is not looked at.
+    tall, wide = height + (rows - 1) // down, width + (columns - 1) // across
+    pixels = max(1, _LINE // out)
+    filters = np.tile(op.weights.reshape(-1, out), pixels).astype(z_in.dtype)
+    taps = [
+        (row % down, column % across, (row // down * wide + column // across) * out)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+    def phase(q, row, column, length, workspace):
+        key = "phase", op.stride, op.window, size, top, left, row, column
+        flat = workspace(key, (length + taps[-1][-1],), z_in.dtype, zero=True)
+        image = flat[: len(q) * tall * wide * out].reshape(len(q), tall, wide, out)
+        y, x = max(0, -(-(top - row) // down)), max(0, -(-(left - column) // across))
+        part = q[:, row + y * down - top :: down, column + x * across - left :: across][:, : tall - y, : wide - x]
+        np.subtract(part, z_in, out=image[:, y : y + part.shape[1], x : x + part.shape[2]])
+        return flat
 
     def accumulate(q, workspace):
         if out != channels:
             q = np.repeat(q, out // channels, axis=-1)
-        x = _padded(q, op, z_in, workspace)
-        n = len(q)
-        # Every across-th column side by side, so that the inputs under one row of outputs lie in one piece.
-        phases = [x]
-        if across > 1:
-            phases = []
-            for phase in range(min(across, columns)):
-                part = x[:, :, phase::across]
-                phases.append(workspace(f"phase {phase}", part.shape, z_in.dtype))
-                np.copyto(phases[-1], part)
-        phases = [part.reshape(n, part.shape[1], -1) for part in phases]
-        total = workspace("total", (n, height, width * out), z_in.dtype)
-        product = workspace("product", total.shape, z_in.dtype)
-        for index, weights in enumerate(filters):
-            row, column = divmod(index, columns)
-            first = column // across * out
-            tap = phases[column % across][:, row : row + (height - 1) * down + 1 : down, first : first + width * out]
-            if index == 0:
-                np.multiply(tap, weights, out=total)
-            else:
-                np.multiply(tap, weights, out=product)
+        lines = -(-len(q) * tall * wide // pixels)
+        shape = lines, pixels * out
+        length = lines * pixels * out
+        phases = {at: phase(q, *at, length, workspace) for at in dict.fromkeys(tap[:2] for tap in taps)}
+        total = workspace("total", shape, z_in.dtype)
+        product = workspace("product", shape, z_in.dtype)
+        for index, (weights, (row, column, offset)) in enumerate(zip(filters, taps, strict=True)):
+            tap = phases[row, column][offset : offset + length].reshape(shape)
+            np.multiply(tap, weights, out=product if index else total)
+            if index:
                 np.add(total, product, out=total)
-        return total
+        image = total.reshape(-1)[: len(q) * tall * wide * out].reshape(len(q), tall, wide, out)
+        return image[:, :height, :width]
 
     return accumulate
+
+
+def _before(op, size):
+    """(rows above, columns to the left) that padding adds."""
+    if op.padding != "same":
+        return 0, 0
+    (top, _), (left, _) = _convolution.same_padding(size, op.window, op.stride)
+    return top, left
 
 
 def _padded(q, op, z_in, workspace):

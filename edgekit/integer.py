@@ -48,8 +48,8 @@ def run(network, q):
     if not len(q):
         return np.empty((0, *network.shapes[network.output]), np.int8)
     run_chunk = _compile(network)
-    chunks = [q[start : start + _CHUNK] for start in range(0, len(q), _CHUNK)]
-    workers = min(os.cpu_count() or 1, len(chunks))
+    workers = min(os.cpu_count() or 1, -(-len(q) // _FEWEST))
+    chunks = np.array_split(q, workers * -(-len(q) // (workers * _MOST)))
     if workers == 1:
         workspace = _fast_integer.Workspace()
         return np.concatenate([run_chunk(chunk, workspace)[network.output] for chunk in chunks])
@@ -63,8 +63,8 @@ def walk(network, q, batch_size=8, keep=None):
         yield run_chunk(q[start : start + batch_size], workspace)
 
 
-# Images at a time: few enough to stay in a core's cache, many enough to make NumPy's calls worth their while.
-_CHUNK = 4
+# Images that a thread takes through the network at a time: enough to make NumPy's calls worth their while.
+_FEWEST, _MOST = 4, 25
 
 
 # What `_compile` works out of a network's weights, kept as long as the network.
