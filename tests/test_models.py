@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgekit import models
+from edgekit import calibration, models, quantization
+from edgekit.network import Network, Op
 
 
 def test_mobilenet_has_the_layers_and_weights_of_keras_applications():
@@ -33,9 +34,18 @@ def test_mobilenet_refuses_shapes_that_it_cannot_pad():
 
 
 def test_preprocess_maps_0_to_255_onto_minus_1_to_1():
-    assert models.preprocess(np.array([0, 255], np.uint8)).tolist() == [-1, 1]
+    assert models.preprocess(np.array([0, 255], np.uint8)).tolist() == [-1, 127 / 128]
     with pytest.raises(TypeError, match="uint8"):
         models.preprocess(np.zeros(3))
+
+
+def test_preprocessed_pixels_quantize_to_themselves_less_128():
+    pixels = np.arange(256, dtype=np.uint8)
+    images = np.broadcast_to(pixels[:, None, None, None], (256, 1, 1, 1))
+    net = Network("copy", "x", "y", {"x": (1, 1, 1), "y": (1,)}, [Op("reshape", "flat", ("x",), "y")])
+    ranges = calibration.calibrate(net, models.preprocess(images))
+    quantized = quantization.quantize(net, ranges)
+    np.testing.assert_array_equal(quantized.quantize_input(models.preprocess(images)).ravel(), pixels.astype(int) - 128)
 
 
 def test_weights_are_read_back_and_others_refused(tmp_path):

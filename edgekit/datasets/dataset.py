@@ -11,7 +11,7 @@ class Dataset:
 
     Attributes:
         inputs: uint8 (N, H, W, C) for images, RGB, 0 to 255, as a camera gives them; float32 (N, ...) for the rest.
-            A network takes images as ``edgekit.models.preprocess(images)``: float32, x / 127.5 - 1, so from -1 to 1.
+            A network takes images as ``edgekit.models.preprocess(images)``: float32, (x - 128) / 128, so from -1 to 1.
         labels: integer (N,), an index into `class_names`.
         class_names: the names of the classes; for two classes the second is the one that a sigmoid output near 1 means.
     """

@@ -25,7 +25,7 @@ def augment(images, seed):
     x = _lit(x, draws, side)
     x += draws.uniform(0, 0.04)[:, None, None, None] * draws.normal(tf.shape(x))
     x = _erased(x, draws, side)
-    return tf.clip_by_value(x, 0, 1) * 2 - 1
+    return (tf.clip_by_value(x, 0, 1) * 255 - 128) / 128
 
 
 class _Draws:

@@ -4,7 +4,10 @@ import numpy as np
 
 
 def preprocess(images):
-    """uint8 images, 0 to 255, as float32 from -1 to 1: x / 127.5 - 1.
+    """uint8 images, 0 to 255, as float32 from -1 to 1: (x - 128) / 128.
+
+    Not x / 127.5 - 1, as Keras's MobileNet has it: quantized with its scale, half of the pixels lie on a rounding tie.
+    Here each pixel is a whole number of steps of 1 / 128, and int8 is x - 128.
 
     Args:
         images: uint8, any shape; channels RGB, last.
@@ -17,11 +20,11 @@ def preprocess(images):
 
     Example:
         >>> preprocess(np.array([0, 255], np.uint8))
-        array([-1.,  1.], dtype=float32)
+        array([-1.       ,  0.9921875], dtype=float32)
     """
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise TypeError(
             f"preprocess takes uint8 images, 0 to 255; these are {images.dtype}. Were they preprocessed already?"
         )
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return (images.astype(np.float32) - np.float32(128)) / np.float32(128)

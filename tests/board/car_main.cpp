@@ -15,7 +15,7 @@ extern "C" void app_main() {
         const uint8_t *pixels = images.next();
 
         for (int i = 0; i < Model::input_size; i++) {
-            model.set_input(i, pixels[i] / 127.5f - 1.0f);
+            model.set_input(i, (pixels[i] - 128) / 128.0f);
         }
 
         Stopwatch stopwatch;

@@ -14,7 +14,7 @@ extern "C" void app_main() {
     while (true) {
         const uint8_t *pixels = images.next();  // red, green, blue of each pixel, row by row, 0 to 255
 
-        // TODO 2: put all pixels into the model, as it was trained: from -1 to 1.
+        // TODO 2: put all pixels into the model, as in training: (pixel - 128) / 128.
 
         Stopwatch stopwatch;
         // TODO 3: run the model.
