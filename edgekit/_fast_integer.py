@@ -161,20 +161,21 @@ def _depthwise_conv2d(network, op, z_in):
     down, across = op.stride
     top, left = _before(op, size)
     # With a stride, the input is dealt out to several phases: every down-th row and across-th column in each. Then an
-    # input lies at the same distance from its output everywhere, borders included, and one flat run of inputs times a
-    # weight is one flat run of products. What is computed at the border is not looked at.
+    # input lies at the same distance from its output everywhere, borders included, so that one flat run of outputs is
+    # the sum of as many flat runs of inputs, times a weight each, as the window has cells: einsum's inner loop. What is
+    # computed at the border is not looked at.
     tall, wide = height + (rows - 1) // down, width + (columns - 1) // across
+    beyond = ((rows - 1) // down * wide + (columns - 1) // across) * out  # from the first input of a window to its last
     pixels = max(1, _LINE // out)
-    filters = np.tile(op.weights.reshape(-1, out), pixels).astype(z_in.dtype)
-    taps = [
-        (row % down, column % across, (row // down * wide + column // across) * out)
-        for row in range(rows)
-        for column in range(columns)
-    ]
+    filters = {
+        (row, column): np.tile(op.weights[0, row::down, column::across].astype(z_in.dtype), (1, 1, pixels))
+        for row in range(min(rows, down))
+        for column in range(min(columns, across))
+    }
 
     def phase(q, row, column, length, workspace):
         key = "phase", op.stride, op.window, size, top, left, row, column
-        flat = workspace(key, (length + taps[-1][-1],), z_in.dtype, zero=True)
+        flat = workspace(key, (length + beyond,), z_in.dtype, zero=True)
         image = flat[: len(q) * tall * wide * out].reshape(len(q), tall, wide, out)
         y, x = max(0, -(-(top - row) // down)), max(0, -(-(left - column) // across))
         part = q[:, row + y * down - top :: down, column + x * across - left :: across][:, : tall - y, : wide - x]
@@ -185,16 +186,18 @@ def _depthwise_conv2d(network, op, z_in):
         if out != channels:
             q = np.repeat(q, out // channels, axis=-1)
         lines = -(-len(q) * tall * wide // pixels)
-        shape = lines, pixels * out
-        length = lines * pixels * out
-        phases = {at: phase(q, *at, length, workspace) for at in dict.fromkeys(tap[:2] for tap in taps)}
-        total = workspace("total", shape, z_in.dtype)
-        product = workspace("product", shape, z_in.dtype)
-        for index, (weights, (row, column, offset)) in enumerate(zip(filters, taps, strict=True)):
-            tap = phases[row, column][offset : offset + length].reshape(shape)
-            np.multiply(tap, weights, out=product if index else total)
-            if index:
-                np.add(total, product, out=total)
+        total = workspace("total", (lines, pixels * out), z_in.dtype)
+        part = workspace("part", total.shape, z_in.dtype)
+        for at, weights in filters.items():
+            flat = phase(q, *at, total.size, workspace)
+            steps = (wide * out, out, pixels * out, 1)  # down in the window, across, to the next line, along it
+            inputs = np.ndarray(
+                (*weights.shape[:2], *total.shape), flat.dtype, flat, strides=[flat.itemsize * step for step in steps]
+            )
+            first = at == (0, 0)
+            np.einsum("rcnl,rcl->nl", inputs, weights, out=total if first else part)
+            if not first:
+                np.add(total, part, out=total)
         image = total.reshape(-1)[: len(q) * tall * wide * out].reshape(len(q), tall, wide, out)
         return image[:, :height, :width]
 
