@@ -291,6 +291,38 @@ def with_ops(network, ops):
     return replace(network, ops=tuple(ops))
 
 
+def map_weights(network, change):
+    """The network with other weights, to see what they do to it.
+
+    Args:
+        network: a `Network`.
+        change: function from an `Op` with weights to the new ones, of the same shape.
+
+    Returns:
+        A `Network` in float32.
+
+    Raises:
+        ValueError: the new weights of an op have another shape, or are not numbers.
+
+    Example:
+        >>> rounded = map_weights(network, lambda op: np.round(op.weights))
+    """
+    ops = []
+    for op in network.ops:
+        if op.weights is not None:
+            weights = np.asarray(change(op))
+            if weights.shape != op.weights.shape or weights.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"the new weights of {op.name!r} should be numbers of shape {op.weights.shape}, "
+                    f"got {weights.dtype} of shape {weights.shape}"
+                )
+            op = replace(op, weights=weights.astype(np.float32))
+        ops.append(op)
+    network = with_ops(network, ops)
+    check_numbers(network)
+    return network
+
+
 def _last_use(network, keep):
     """For each position in the ops, the tensors nobody wants after it."""
     if keep is None:

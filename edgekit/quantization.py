@@ -133,6 +133,28 @@ def quantize(network, ranges, weights="per_channel", bits=8):
     return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
 
 
+def assemble(network, activations, weights):
+    """A `QuantizedNetwork` made of given numbers instead of chosen ones: so a student's own go to the board.
+
+    Args:
+        network: a `Network`. Its biases are rounded here, to steps of s_in * s_w.
+        activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. What
+            sigmoid, softmax and tanh write has the scale that the specification fixes, whatever is given for it.
+        weights: dict from the name of each op with weights to a pair (q, scales): q the int8 weights, whole numbers
+            from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them; scales with a
+            number for each output channel, or with one for all.
+
+    Returns:
+        `QuantizedNetwork`.
+
+    Raises:
+        ValueError: something is missing, has another shape, or is no number that it could be; names the op or tensor.
+    """
+    from edgekit import _assembly
+
+    return _assembly.assemble(network, activations, weights)
+
+
 def activation_quantization(low, high):
     """The scale and zero point that cover a range.
 
@@ -203,6 +225,12 @@ def by_channel(weights, kind):
     if kind == "depthwise_conv2d":
         return weights.reshape(-1, weights.shape[-1]).T
     return weights.reshape(len(weights), -1)
+
+
+def from_channels(rows, op):
+    """Weights given as (out, everything else), in the op's own shape: what `by_channel` does, undone."""
+    rows = np.asarray(rows)
+    return (rows.T if op.kind == "depthwise_conv2d" else rows).reshape(op.weights.shape)
 
 
 def requantization(network, op):

@@ -84,8 +84,18 @@ def test_output_against_noise_names_each_curve_and_refuses_one_of_another_length
     noise = np.linspace(0, 1, 5)
     picture = plots.output_against_noise(noise, {"0 xor 1": noise, "1 xor 1": 1 - noise})
     assert [text.get_text() for text in picture.legends[0].get_texts()] == ["0 xor 1", "1 xor 1"]
-    with pytest.raises(ValueError, match="'1 xor 1' has 4 outputs for 5 amounts"):
+    with pytest.raises(ValueError, match=r"'1 xor 1' has the shape \(4,\) for 5 amounts"):
         plots.output_against_noise(noise, {"1 xor 1": noise[:4]})
+
+
+def test_several_draws_of_noise_become_dots_around_their_mean():
+    noise = np.linspace(0, 1, 5)
+    draws = np.stack([noise, noise / 2], axis=1)
+    lines = plots.output_against_noise(noise, {"0 xor 1": draws}).axes[0].lines
+    (mean,) = [line.get_ydata() for line in lines if line.get_label() == "0 xor 1"]
+    np.testing.assert_allclose(mean, 0.75 * noise)
+    dots = [line.get_ydata() for line in lines if line.get_linestyle() == "None"]
+    np.testing.assert_allclose(dots, draws.T)
 
 
 def test_quantization_steps_say_how_far_a_number_moves():

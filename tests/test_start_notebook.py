@@ -265,3 +265,27 @@ def test_a_full_disk_leaves_no_half_copied_lesson(room, tmp_path):
         assert "large" not in result.stdout
     finally:
         (room / "notebooks" / "short" / "large.bin").unlink()
+
+
+@pytest.mark.xdist_group("heavy")
+def test_check_installs_everything_and_runs_the_first_cells_in_the_running_server(tmp_path):
+    names = sorted(path.name for path in (ROOT / "notebooks").iterdir() if (path / f"{path.name}.ipynb").exists())
+    assert "xormodel" in names
+    (tmp_path / "a laptop").mkdir()
+    folder = checkout(tmp_path / "a laptop", lock=None)
+    for name in names:
+        shutil.copytree(ROOT / "notebooks" / name, folder / "notebooks" / name)
+    for name in names:
+        # uv, where there is one, makes the real installation a matter of seconds.
+        result = start(folder, name, "--check", check=0, PATH=os.environ["PATH"])
+        assert "JupyterLab answers" in result.stdout
+        assert result.stdout.splitlines()[-1] == f"{name} is ready."
+
+    broken = json.loads((folder / "workspace" / "xormodel" / "xormodel.ipynb").read_text())
+    code = next(cell for cell in broken["cells"] if cell["cell_type"] == "code")
+    code["source"] = "import package_that_is_missing"
+    (folder / "workspace" / "xormodel" / "xormodel.ipynb").write_text(json.dumps(broken))
+    result = start(folder, "xormodel", "--check", check=1)
+    assert "cell 1 of the notebook ('import package_that_is_missing') failed: ModuleNotFoundError" in one_sentence(
+        result
+    )

@@ -114,7 +114,9 @@ class Kernel:
             )
         )
         printed, deadline = [], time.monotonic() + CELL_PATIENCE
-        while time.monotonic() < deadline:
+        reply, idle = None, False
+        # The reply and what was printed come by two ways: only both ends together are the end.
+        while time.monotonic() < deadline and not (reply and idle):
             try:
                 received = self.socket.recv()
             except websocket.WebSocketTimeoutException:
@@ -130,12 +132,15 @@ class Kernel:
                 continue
             if message["msg_type"] == "stream":
                 printed.append(message["content"]["text"])
+            if message["msg_type"] == "status":
+                idle = idle or message["content"]["execution_state"] == "idle"
             if message["msg_type"] == "execute_reply":
                 reply = message["content"]
-                if reply["status"] != "ok":
-                    raise CheckError(f"{reply.get('ename', reply['status'])}: {reply.get('evalue', '')}".strip(": "))
-                return "".join(printed)
-        raise CheckError(f"no answer within {CELL_PATIENCE} s")
+        if not (reply and idle):
+            raise CheckError(f"no answer within {CELL_PATIENCE} s")
+        if reply["status"] != "ok":
+            raise CheckError(f"{reply.get('ename', reply['status'])}: {reply.get('evalue', '')}".strip(": "))
+        return "".join(printed)
 
 
 def first_cells(notebook):

@@ -194,7 +194,9 @@ def start(python, folder, name, port, options):
     environment["VIRTUAL_ENV"] = str(python.parent.parent)
     environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', '')}"
     environment["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel and extensions before the user's others
-    _quiet_lab(python.parent.parent)
+    # A page_config.json without the question about news, and without nbgrader's menus, which are for instructors.
+    configurations = [str(ROOT / "tools" / "lab"), *filter(None, [environment.get("JUPYTER_CONFIG_PATH")])]
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(configurations)
     sys.stdout.flush()
     if options.check:
         check = Path(__file__).with_name("check_lesson.py")
@@ -216,16 +218,6 @@ def start(python, folder, name, port, options):
     say(f"Opening {_relative(folder)}/{name}.ipynb; Control-C here stops the server.")
     sys.stdout.flush()
     os.execve(python, server, environment)
-
-
-def _quiet_lab(venv):
-    """Keep JupyterLab from asking, in front of the lesson, whether it may fetch news."""
-    path = venv / "etc" / "jupyter" / "labconfig" / "page_config.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(
-            path, json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}).encode()
-        )
 
 
 def _explain(error):

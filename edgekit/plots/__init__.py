@@ -1,0 +1,62 @@
+"""The pictures of the lessons, in one style that is read equally well in JupyterLab's light and dark theme.
+
+Each function returns a `Picture`. A notebook shows the one that a cell ends with; ``picture.show()`` shows it anywhere,
+``picture.savefig(path)`` writes it. Matplotlib is imported when the first picture is drawn.
+
+    learning      loss, points, decision_boundary, output_against_noise, layers
+    classifying   images, confusion, roc, scores, agreement
+    networks      network, costs, compare
+    quantizing    quantization_steps, rounding, channels, histogram, noise
+"""
+
+from edgekit.plots._style import (
+    BLUE,
+    CLASS_COLORS,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PALETTE,
+    PURPLE,
+    RED,
+    TEAL,
+    figure,
+    style,
+)
+from edgekit.plots.classifying import agreement, confusion, images, roc, scores
+from edgekit.plots.learning import decision_boundary, layers, loss, output_against_noise, points
+from edgekit.plots.networks import compare, costs, network
+from edgekit.plots.quantizing import channels, histogram, noise, quantization_steps, rounding
+
+__all__ = [
+    "BLUE",
+    "CLASS_COLORS",
+    "FAINT",
+    "GREEN",
+    "INK",
+    "ORANGE",
+    "PALETTE",
+    "PURPLE",
+    "RED",
+    "TEAL",
+    "agreement",
+    "channels",
+    "compare",
+    "confusion",
+    "costs",
+    "decision_boundary",
+    "figure",
+    "histogram",
+    "images",
+    "layers",
+    "loss",
+    "network",
+    "noise",
+    "output_against_noise",
+    "points",
+    "quantization_steps",
+    "roc",
+    "rounding",
+    "scores",
+    "style",
+]

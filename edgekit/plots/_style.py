@@ -1,0 +1,120 @@
+"""How every picture looks: one style that is read equally well in JupyterLab's light and dark theme."""
+
+import functools
+import io
+from contextlib import contextmanager
+
+# The middle tones: each has a contrast of at least 3 to 1 with white and with JupyterLab's dark grey (#111111).
+INK = "#7b8088"
+BLUE, ORANGE, GREEN, PURPLE, RED, TEAL = "#2f86eb", "#e0701f", "#1f9d61", "#9a6cf0", "#e5484d", "#0f9aa8"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, TEAL, RED)
+CLASS_COLORS = (ORANGE, BLUE)  # of the classes 0 and 1
+FAINT = 0.25  # opacity of grids and frames
+
+_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Inter", "Helvetica Neue", "Segoe UI", "Noto Sans", "Arial", "DejaVu Sans"],
+    "font.size": 10,
+    "grid.alpha": FAINT,
+    "grid.color": INK,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+    "patch.linewidth": 0,
+    "text.color": INK,
+    "xtick.color": INK,
+    "xtick.major.size": 0,
+    "ytick.color": INK,
+    "ytick.major.size": 0,
+}
+
+
+@functools.cache
+def _picture_class():
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        """A Matplotlib figure that shows itself in a notebook, sharp on any screen and without a background.
+
+        It is not registered with pyplot: so it is drawn once, by the cell that returns it, and is forgotten with it.
+        """
+
+        def _repr_mimebundle_(self, include=None, exclude=None):
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", dpi=192, bbox_inches="tight", pad_inches=0.08)
+            png = buffer.getvalue()
+            # The header's two big-endian sizes; a notebook shows the picture at half of them.
+            width, height = (int.from_bytes(png[at : at + 4], "big") // 2 for at in (16, 20))
+            titles = [self.get_suptitle(), *(ax.get_title(loc="left") for ax in self.axes)]
+            label = ", ".join(filter(None, titles))
+            bundle = {"image/png": png, "text/plain": f"<Picture: {label}>"}
+            return bundle, {"image/png": {"width": width, "height": height}}
+
+        def show(self):
+            """Show the picture here, where a cell does not end with it."""
+            from IPython.display import display
+
+            display(self)
+
+    return Picture
+
+
+@contextmanager
+def style():
+    """Draw with the house style: ``with style(): ...`` also for a Matplotlib figure of one's own."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def figure(width, height, columns=1, rows=1, **subplots):
+    """An empty `Picture` with its axes, to be filled inside `style`.
+
+    Args:
+        width, height: inches; a notebook shows 96 pixels an inch, and on a laptop is about 9 inches wide.
+        columns, rows: of axes.
+        subplots: passed to `Figure.subplots`.
+
+    Returns:
+        (picture, axes) where axes is one `Axes`, or an array of them.
+    """
+    picture = _picture_class()(figsize=(width, height), layout="constrained")
+    return picture, picture.subplots(rows, columns, **subplots)
+
+
+def in_style(draw):
+    @functools.wraps(draw)
+    def styled(*args, **kwargs):
+        with style():
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def repeat(colors):
+    while True:
+        yield from colors
+
+
+def rgb(color):
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(color)
