@@ -1,7 +1,9 @@
 """The `edgekit` command: a thin way to the library from a terminal.
 
 edgekit doctor                              what is missing on this computer, and how to get it
-edgekit export model.keras --to out         C and .tflite from a Keras model or a .tflite file
+edgekit data cars --split test --to cars    a data set's images as PNG files; without a name, what there is
+edgekit export model.keras --to out         C and .tflite from a Keras model, C from a .tflite file
+edgekit export carclassifier --calibration cars    the same in int8
 edgekit firmware create xormodel folder out/xormodel.h out/xormodel.cpp
 edgekit firmware upload folder              build it and bring it to the board, or start the simulated one
 """
@@ -9,6 +11,8 @@ edgekit firmware upload folder              build it and bring it to the board, 
 import argparse
 import sys
 from pathlib import Path
+
+from edgekit import _quiet
 
 
 def main(arguments=None):
@@ -21,6 +25,7 @@ def main(arguments=None):
         The exit status: 0, 1 when something went wrong, 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
+    _quiet.install()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
@@ -47,8 +52,22 @@ def _parser():
     doctor = commands.add_parser("doctor", help="say what is missing on this computer, and how to get it")
     doctor.set_defaults(run=_doctor)
 
-    export = commands.add_parser("export", help="write a network as C")
-    export.add_argument("model", type=Path, help="a Keras model (.keras) or a TensorFlow Lite file (.tflite)")
+    data = commands.add_parser("data", help="list the data sets, or write one's images as files")
+    data.add_argument("name", nargs="?", help="a data set; without it, all are listed")
+    data.add_argument("--split", default="test", help="default: test")
+    data.add_argument("--to", type=Path, metavar="FOLDER", help="write a PNG file an image, in a folder a class")
+    data.set_defaults(run=_data)
+
+    export = commands.add_parser("export", help="write a network as C and .tflite")
+    export.add_argument(
+        "model", type=Path, help="a Keras model (.keras), a TensorFlow Lite file (.tflite), or carclassifier"
+    )
+    export.add_argument(
+        "--calibration",
+        metavar="DATA",
+        help="quantize to int8 with these inputs: cars, a folder with car and no_car, or a .npy file (N, *input shape) "
+        "of uint8 images or float32",
+    )
     export.add_argument("--name", help="name of the network in C (default: the file's name)")
     export.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where to (default: here)")
     export.add_argument("--engine", choices=("compiled", "tflm"), default="compiled")
@@ -97,12 +116,62 @@ def _export(options):
     from edgekit import codegen
 
     network = _read(options.model)
-    for path in codegen.export(network, options.name or options.model.stem, options.to, engine=options.engine):
+    if options.calibration:
+        network = _quantized(network, options.calibration)
+    name = options.name or options.model.stem
+    written = codegen.export(network, name, options.to, engine=options.engine)
+    if options.model.suffix != ".tflite":
+        from edgekit import tflite
+
+        written.append(tflite.save(network, options.to / f"{name}.tflite"))
+    for path in written:
         print(path)
 
 
+def _quantized(network, calibration_data):
+    """The network in int8, per channel."""
+    from edgekit import calibration, quantization
+
+    if hasattr(network, "quantization"):
+        raise ValueError("the network is int8 already: leave out --calibration")
+    return quantization.quantize(network, calibration.calibrate(network, _inputs(calibration_data)))
+
+
+def _inputs(name):
+    """What a network may take, from a data set, a folder of photographs or an array in a file."""
+    import numpy as np
+
+    from edgekit import datasets, models
+
+    path = Path(name)
+    if path.suffix == ".npy":
+        try:
+            inputs = np.load(path, allow_pickle=False)
+        except ValueError:
+            raise ValueError(f"{path} is not a NumPy file of numbers: write it with numpy.save") from None
+    else:
+        inputs = (datasets.from_folder(path) if path.is_dir() else datasets.load(name, "calibration")).inputs
+    return models.preprocess(inputs) if inputs.dtype == np.uint8 else inputs
+
+
+def _data(options):
+    from edgekit import datasets
+
+    if not options.name:
+        print(datasets.__doc__)
+        return
+    dataset = datasets.load(options.name, options.split)
+    print(dataset)
+    if options.to:
+        print(f"{datasets.to_folder(dataset, options.to, options.split)} images in {options.to}")
+
+
 def _read(path):
-    """The network in a file."""
+    """The network in a file, or the trained one of that name."""
+    if not path.exists() and not path.suffix and len(path.parts) == 1:
+        from edgekit import models, network
+
+        return network.from_keras(models.load_pretrained(str(path)))
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     if path.suffix == ".tflite":

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from board_projects import MODEL_FILES
 from conftest import require
 
-from edgekit import doctor
+from edgekit import datasets, doctor, models, network, tflite
 from edgekit.__main__ import main
 
 
@@ -56,20 +57,43 @@ def test_a_project_is_made_and_uploaded_from_the_command_line(tmp_path, capfd):
 
 
 def test_a_tflite_file_is_exported_as_c(tmp_path):
-    from edgekit import models, network, tflite
-
     tflite.save(network.from_keras(models.xor_mlp()), tmp_path / "xormodel.tflite")
     assert main(["export", str(tmp_path / "xormodel.tflite"), "--to", str(tmp_path / "c")]) == 0
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["xormodel.cpp", "xormodel.h"]
 
 
 def test_a_keras_model_is_exported_as_c(tmp_path):
-    from edgekit import models
-
     models.xor_mlp().save(tmp_path / "xormodel.keras")
     arguments = ["export", str(tmp_path / "xormodel.keras"), "--name", "net", "--to", str(tmp_path / "c")]
     assert main(arguments) == 0
     assert "net_invoke" in (tmp_path / "c" / "net.h").read_text()
+    assert tflite.load(tmp_path / "c" / "net.tflite").parameters == 33
+
+
+def test_calibration_data_make_the_export_int8(tmp_path, capsys):
+    models.xor_mlp().save(tmp_path / "xormodel.keras")
+    np.save(tmp_path / "inputs.npy", datasets.load("xor", "noisy").inputs)
+    arguments = ["export", str(tmp_path / "xormodel.keras"), "--to", str(tmp_path), "--calibration"]
+    assert main([*arguments, str(tmp_path / "inputs.npy")]) == 0
+    assert "int8_t" in (tmp_path / "xormodel.h").read_text()
+    again = ["export", str(tmp_path / "xormodel.tflite"), "--to", str(tmp_path / "again"), "--calibration", "xor"]
+    assert main(again) == 1
+    assert "int8 already" in capsys.readouterr().err
+    (tmp_path / "text.npy").write_text("no numbers")
+    assert main([*arguments, str(tmp_path / "text.npy")]) == 1
+    assert "not a NumPy file" in capsys.readouterr().err
+
+
+def test_a_data_set_becomes_files_that_are_read_back_and_never_overwritten(tmp_path, capsys):
+    assert main(["data", "cars", "--split", "calibration", "--to", str(tmp_path)]) == 0
+    capsys.readouterr()
+    scenes, read = datasets.load("cars", "calibration"), datasets.from_folder(tmp_path)
+    order = np.argsort(scenes.labels, kind="stable")
+    np.testing.assert_array_equal(read.images, scenes.images[order])
+    assert main(["data", "cars", "--split", "calibration", "--to", str(tmp_path)]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert main(["data"]) == 0
+    assert "CIFAR-10" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -77,6 +101,8 @@ def test_a_keras_model_is_exported_as_c(tmp_path):
     [
         (["export", "nothing.keras"], "there is no file"),
         (["export", __file__], "neither a Keras model"),
+        (["export", "catclassifier"], "no trained network is called 'catclassifier'"),
+        (["data", "cats"], "no data set is called 'cats'"),
         (["firmware", "upload", "/"], "is not a firmware project"),
         (["firmware", "create", "toaster", "x", "y.h"], "there is no application 'toaster'"),
         (["firmware", "create", "xormodel", "x", "y.h", "--cpu-mhz", "100"], "80, 160, 240"),

@@ -1,4 +1,4 @@
-"""One's own photographs: reads a folder of them, and brings images to the size that the network takes."""
+"""One's own photographs: reads folders of them and writes such, and brings images to the network's size."""
 
 import warnings
 from pathlib import Path
@@ -59,6 +59,38 @@ def from_folder(path, side=96):
         listed = ", ".join(broken[:10]) + (", ..." if len(broken) > 10 else "")
         warnings.warn(f"{len(broken)} of {len(broken) + len(images)} images could not be read: {listed}", stacklevel=2)
     return Dataset(np.stack(images), np.array(labels, np.uint8), ("no car", "car"))
+
+
+def to_folder(dataset, path, prefix="image"):
+    """Write images as PNG files, in a folder for each class, as `from_folder` reads them.
+
+    Args:
+        dataset: a `Dataset` of images.
+        path: the folder; made if missing.
+        prefix: begin of the files' names, which end in the row's number.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        ValueError: the data set holds no images.
+        FileExistsError: one of the files is there already; nothing is overwritten.
+    """
+    from PIL import Image
+    from tqdm.auto import tqdm
+
+    if dataset.inputs.dtype != np.uint8:
+        raise ValueError("this data set holds numbers, not images: there is nothing to write as PNG files")
+    folders = [Path(path) / name.replace(" ", "_") for name in dataset.class_names]
+    files = [folders[label] / f"{prefix}_{row:05}.png" for row, label in enumerate(dataset.labels)]
+    there = next((file for file in files if file.exists()), None)
+    if there:
+        raise FileExistsError(f"{there} is there already: choose another folder")
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for image, file in zip(tqdm(dataset.images, unit="image", leave=False), files, strict=True):
+        Image.fromarray(image).save(file)
+    return len(files)
 
 
 def _read(file, side):
