@@ -6,6 +6,7 @@ edgekit export model.keras --to out         C and .tflite from a Keras model, C 
 edgekit export carclassifier --calibration cars    the same in int8
 edgekit firmware create xormodel folder out/xormodel.h out/xormodel.cpp
 edgekit firmware upload folder              build it and bring it to the board, or start the simulated one
+edgekit benchmark --simulate --images 500   what a board says about the test images, and how fast
 """
 
 import argparse
@@ -37,10 +38,11 @@ def main(arguments=None):
 
 def _explained():
     """The errors whose message is all that a person needs."""
+    from edgekit.benchmark import BenchmarkError
     from edgekit.board import BoardError
     from edgekit.firmware import FirmwareError
 
-    return (FirmwareError, BoardError, ValueError, OSError)
+    return (BenchmarkError, FirmwareError, BoardError, ValueError, OSError)
 
 
 def _parser():
@@ -92,6 +94,37 @@ def _parser():
     monitor.add_argument("directory", type=Path, nargs="?", default=Path())
     monitor.add_argument("--port", help="the board's serial port (default: found, or the simulated board)")
     monitor.set_defaults(run=_monitor)
+
+    benchmark = commands.add_parser("benchmark", help="send the test images to a board: accuracy, time, a results file")
+    benchmark.add_argument("port", nargs="?", help="the board's serial port (default: found by itself)")
+    benchmark.add_argument(
+        "--simulate", action="store_true", help="the simulated board, with the car network or with --project"
+    )
+    benchmark.add_argument("--project", type=Path, metavar="FOLDER", help="simulate this firmware project")
+    benchmark.add_argument("--images", type=int, metavar="N", help="how many of the 500 test images (default: all)")
+    benchmark.add_argument(
+        "--faults",
+        type=_share,
+        default=0.0,
+        metavar="P",
+        help="damage this share of the bytes on the line, and reset the board now and then",
+    )
+    benchmark.add_argument(
+        "--results",
+        type=Path,
+        default=Path("benchmark.csv"),
+        metavar="FILE",
+        help="CSV (default: benchmark.csv); an unfinished one is gone on with",
+    )
+    benchmark.add_argument("--restart", action="store_true", help="begin anew; an unfinished file is kept, dated")
+    benchmark.add_argument("--baud", type=int, metavar="RATE", help="bits a second for the while, for example 921600")
+    benchmark.add_argument(
+        "--reference",
+        type=Path,
+        metavar="MODEL",
+        help="the network on the board, .tflite or .keras: count the scores that differ",
+    )
+    benchmark.set_defaults(run=_benchmark)
     return parser
 
 
@@ -215,6 +248,75 @@ def _monitor(options):
     from edgekit import firmware
 
     firmware.open_project(options.directory).monitor(options.port)
+
+
+def _share(text):
+    share = float(text)
+    if not 0 <= share < 0.1:
+        raise argparse.ArgumentTypeError(f"must be a share below 0.1, for example 0.001, not {text}")
+    return share
+
+
+def _benchmark(options):
+    import contextlib
+    import tempfile
+
+    from edgekit import benchmark, datasets
+    from edgekit._faults import FaultyTransport
+    from edgekit._transport import SerialTransport, SimulatedTransport, TransportError
+    from edgekit.board import Board, BoardError, locate
+
+    reference = _read(options.reference) if options.reference else None
+    simulate = options.simulate or options.project is not None
+    if simulate and options.port:
+        raise ValueError(f"a benchmark runs either at {options.port} or with --simulate, not both")
+    port = options.port or (None if simulate else locate())
+    if port is None and not simulate:
+        raise BoardError("no board is plugged in: plug one in, name its port, or simulate one with --simulate")
+    with contextlib.ExitStack() as stack:
+        if port is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            program, reference = _simulated_program(options.project, Path(folder), reference)
+        try:
+            transport = SimulatedTransport(program) if port is None else SerialTransport(port)
+        except TransportError as error:
+            raise BoardError(str(error)) from None
+        if options.faults:
+            # At 1 fault in 1,000 bytes a reset every 300,000: one in ten images.
+            transport = FaultyTransport(transport, options.faults, 0.003 * options.faults)
+        board = stack.enter_context(Board(transport))
+        print(f"Asking {board.name}, which runs {board.info.model}.")
+        result = benchmark.run(
+            board,
+            datasets.load("cars", "test"),
+            options.results,
+            options.images,
+            options.baud,
+            reference,
+            resume=not options.restart,
+        )
+    print(result)
+    if options.faults:
+        print(
+            f"{transport.faults:,} bytes were lost, doubled or flipped; the board was reset {transport.resets} times."
+        )
+    print(f"Every answer is in {result.path}.")
+    if result.lost:
+        print("Interrupted: run it again to go on.")
+        return 130
+    return 1 if result.wrong else 0
+
+
+def _simulated_program(project, folder, reference):
+    """The program of a project, or of the car network that comes with edgekit, and what it should answer."""
+    from edgekit import codegen, firmware
+
+    if project is not None:
+        return firmware.open_project(project).build("sim", on_line=None), reference
+    print("Building the car network for the simulated board.")
+    network = _quantized(_read(Path("carclassifier")), "cars")
+    files = codegen.export(network, "carclassifier", folder / "generated")
+    return firmware.create("benchmark", folder / "project", files).build("sim", on_line=None), reference or network
 
 
 if __name__ == "__main__":

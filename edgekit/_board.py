@@ -124,6 +124,11 @@ class Board:
         """Whether this is a program on this computer instead of a board."""
         return self.transport.simulated
 
+    @property
+    def baud(self):
+        """The rate of the line, bits a second."""
+        return self._baud
+
     def __repr__(self):
         return f"<Board at {self.transport.name}{' (simulated)' if self.simulated else ''}>"
 

@@ -17,6 +17,7 @@ __all__ = [
     "StdioTransport",
     "Transport",
     "TransportError",
+    "benchmark",
     "check_port",
     "connect",
     "current",
@@ -51,6 +52,13 @@ def connect(port=None, baud=115200, wait=True):
         return Board(SerialTransport(port, baud), wait=wait)
     except TransportError as error:
         raise BoardError(str(error)) from None
+
+
+def benchmark(device, dataset, results="benchmark.csv", images=None, baud=None, reference=None, resume=True):
+    """Send labelled images to a board and collect its answers; see `edgekit.benchmark.run`."""
+    from edgekit.benchmark import run
+
+    return run(device, dataset, results, images, baud, reference, resume)
 
 
 def check_port(port):

@@ -6,12 +6,13 @@ docs/firmware.md describes what is in it.
 
 import re
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from edgekit import _compiler, _platformio, _project_files
+from edgekit._table import Table
 
-APPS = ("xormodel", "carclassifier")
+APPS = ("xormodel", "carclassifier", "benchmark")
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 
 
@@ -33,8 +34,9 @@ class BuildError(FirmwareError):
         self.output = output
 
 
-# The compiler's levels, and the end of their names in ESP-IDF's Kconfig.
+# What the compiler may aim at: the end of its name in ESP-IDF's Kconfig, and the compiler's own option.
 _KCONFIG_LEVEL = {"debug": "DEBUG", "size": "SIZE", "performance": "PERF", "none": "NONE"}
+_COMPILER_LEVEL = {"debug": "-Og", "size": "-Os", "performance": "-O2", "none": "-O0"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,95 @@ class Options:
                 raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
         if not isinstance(self.baud, int) or not 1200 <= self.baud <= 4_000_000:
             raise ValueError(f"baud must be a number from 1200 to 4000000, not {self.baud!r}")
+
+
+# Where `pio run -e esp_eye -t menuconfig` has what each option sets (ESP-IDF 5.5).
+_MENU = {
+    "cpu_mhz": "Component config > ESP System Settings > CPU frequency",
+    "optimize": "Compiler options > Optimization Level",
+    "bootloader_optimize": "Bootloader config > Bootloader optimization Level",
+    "assertions": "Compiler options > Assertion level",
+    "baud": "Component config > ESP System Settings > Channel for console output",
+}
+
+
+def changes(before, after):
+    """What two choices of options change in sdkconfig.defaults, and where menuconfig has it.
+
+    Args:
+        before, after: `Options`.
+
+    Returns:
+        A table with a row for each option that differs: its lines before and after, and its place in menuconfig.
+
+    Example:
+        >>> changes(Options(), Options(cpu_mhz=240, optimize="performance"))
+    """
+    rows = []
+    for name, place in _MENU.items():
+        chosen = {name: getattr(after, name)}
+        old, new = (_settings(options) for options in (before, replace(before, **chosen)))
+        if old != new:
+            lines = ("; ".join(line for line in one if line not in other) for one, other in ((old, new), (new, old)))
+            rows.append((name, *lines, place))
+    return Table(("option", "before", "after", "in menuconfig"), rows, note="" if rows else "Nothing changes.")
+
+
+def _settings(options):
+    """The lines of sdkconfig.defaults that set something."""
+    text = _project_files.from_templates("xormodel", _values("xormodel", "model", "compiled", options))
+    return [line for line in text["sdkconfig.defaults"].decode().splitlines() if line.startswith("CONFIG_")]
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """What one inference costs on an emulated core like the ESP32's.
+
+    Attributes:
+        count: instructions.
+        options: the `Options` that it was compiled with.
+        milliseconds: about what that is on the ESP-EYE, at `report.CYCLES_PER_INSTRUCTION`.
+    """
+
+    count: int
+    options: Options
+    milliseconds: float
+
+    def __repr__(self):
+        level, mhz = _COMPILER_LEVEL[self.options.optimize], self.options.cpu_mhz
+        return f"{self.count:,} instructions at {level}: about {self.milliseconds:.0f} ms at {mhz} MHz"
+
+
+def instructions(model, options=None):
+    """Count the instructions of one inference on an emulated core, compiled as the options say.
+
+    Only the network is counted; assertions in ESP-IDF and the bootloader are not part of it.
+
+    Args:
+        model: a `QuantizedNetwork`.
+        options: an `Options`; None takes the defaults.
+
+    Returns:
+        `Instructions`.
+
+    Raises:
+        TypeError: the network is not int8: the core has no floating point unit.
+        FirmwareError: compiler or emulator are not installed; with the remedy.
+    """
+    import numpy as np
+
+    from edgekit import emulator
+    from edgekit.report import CYCLES_PER_INSTRUCTION
+
+    options = options or Options()
+    if not hasattr(model, "quantization"):
+        raise TypeError(f"instructions are counted of a quantized network, not of a {type(model).__name__}")
+    zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
+    try:
+        count = emulator.infer(model, zeros, "dc232b", _COMPILER_LEVEL[options.optimize]).instructions
+    except emulator.EmulatorError as error:
+        raise FirmwareError(str(error)) from None
+    return Instructions(count, options, count * CYCLES_PER_INSTRUCTION / options.cpu_mhz / 1000)
 
 
 def create(app, directory, model_files, options=None):
@@ -110,21 +201,26 @@ def create(app, directory, model_files, options=None):
         else "compiled"
     )
 
-    values = {
-        "app": app,
-        "model": model,
-        "engine": engine,
-        "options": options,
-        "kconfig_level": _KCONFIG_LEVEL,
-        "sim_flags": " ".join(CXX_FLAGS),
-    }
     made = {f"src/{path.name}": path.read_bytes() for path in model_files}
-    made |= _project_files.from_templates(app, values)
+    made |= _project_files.from_templates(app, _values(app, model, engine, options))
     hashes = _project_files.bring_up_to_date(directory, made, manifest["files"])
     description = {"app": app, "model": model, "engine": engine, "options": asdict(options), "files": hashes}
     _project_files.write_manifest(directory, description)
     _platformio.prepare()
     return _make_current(Project(directory))
+
+
+def _values(app, model, engine, options):
+    """What the templates may name."""
+    return {
+        "app": app,
+        "model": model,
+        "engine": engine,
+        "options": options,
+        "kconfig_level": _KCONFIG_LEVEL,
+        "compiler_level": _COMPILER_LEVEL,
+        "sim_flags": " ".join(CXX_FLAGS),
+    }
 
 
 def open_project(directory):

@@ -35,7 +35,7 @@ env.Replace(
 env.Append(
     CPPPATH=["$PROJECT_SRC_DIR"],
     ASPPFLAGS=["-x", "assembler-with-cpp", "-mtext-section-literals"],
-    CCFLAGS=["-O2", "-Wall", "-Wextra", "-mtext-section-literals", "-ffunction-sections"],
+    CCFLAGS=["-Wall", "-Wextra", "-mtext-section-literals", "-ffunction-sections"],
     CXXFLAGS=["-fno-exceptions", "-fno-rtti"],
     LINKFLAGS=["-nostdlib", "-Wl,--gc-sections,--no-warn-rwx-segments", "-T", os.path.join(runtime, "link.ld")],
     LIBS=["m", "c", "gcc"],
