@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from grader import desk
 from grader.course import Course
 from grader.lesson_source import LessonError
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     grade.add_argument("--jobs", type=int, help="notebooks that run at the same time (default: one for each core)")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
+    desk.add_commands(commands)
     options = parser.parse_args(arguments)
     course = Course.at(options.course)
     try:
@@ -96,7 +98,7 @@ def _grade(course: Course, options) -> int:
     return 1 if failed else 0
 
 
-_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo, "grade": _grade}
+_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo, "grade": _grade} | desk.COMMANDS
 
 if __name__ == "__main__":
     sys.exit(main())

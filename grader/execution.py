@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -65,6 +66,9 @@ class RunSubmission(NbGraderPreprocessor):
         lesson = Lesson.of(resources, self.source_root)
         files = Path(resources["metadata"]["path"] or ".")
         in_new_loop(self._run, nb, lesson, files)
+        nb.metadata["edgekit"] = {
+            "unsafe": self.unsafe
+        }  # for reports; nothing of the submission's own metadata is here
         if self.unsafe:
             nb.cells.insert(0, note(UNSAFE_NOTE))
         return nb, resources
@@ -155,12 +159,14 @@ class _Grading:
             if cell.cell_type != "code":
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            started = time.monotonic()
             if grade_id in self.lesson.tests and utils.is_grade(cell):
                 cell.source = self.lesson.tests[grade_id]
                 cell.outputs = self._test(grade_id, self.lesson.points[grade_id])
             else:
                 cell.outputs = [_harmless(output) for output in self.student.run(cell.source).outputs]
             cell.execution_count = None
+            cell.metadata["edgekit"] = {"seconds": round(time.monotonic() - started, 2)}
 
     def _test(self, grade_id: str, points: float) -> list[NotebookNode]:
         source = self.lesson.tests[grade_id]
