@@ -17,6 +17,7 @@ _MODULES = (
     "equalization",
     "firmware",
     "integer",
+    "lesson",
     "models",
     "network",
     "noise",

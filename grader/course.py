@@ -28,6 +28,11 @@ class Course:
         return self.root / "lessons"
 
     @property
+    def shared(self) -> Path:
+        """Texts that several lessons include."""
+        return self.lessons / "shared"
+
+    @property
     def source(self) -> Path:
         return self.root / "source"
 

@@ -49,7 +49,9 @@ def submission(course: Course, name: str, student: str) -> NotebookNode:
 
 def make_course(lessons: Path, name: str, root: Path) -> Course:
     """A course at ``root`` with the one lesson and nothing of the instructor's."""
-    releasing.copy_lesson(lessons / name, root / "lessons" / name)
+    for folder in (name, "shared"):
+        if (lessons / folder).is_dir():
+            releasing.copy_lesson(lessons / folder, root / "lessons" / folder)
     (root / "nbgrader_config.py").write_text(_CONFIG.format(checkout=str(CHECKOUT), root=str(root)))
     return Course.at(root)
 

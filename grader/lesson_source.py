@@ -24,8 +24,24 @@ _KINDS = {
 _GRADE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
+# Text that lessons share: ```{include} ../shared/NAME.md``` on two lines stands for that file's text.
+_INCLUDE = re.compile(r"^```\{include\}[ \t]+(\S+)[ \t]*\n```[ \t]*$", re.MULTILINE)
+
+
 class LessonError(ValueError):
     """The text of a lesson breaks a rule of docs/authoring.md; the message names the cell and the rule."""
+
+
+def lesson_text(path: Path) -> str:
+    """The text of the lesson at ``path``, with the files that it includes in their places."""
+
+    def included(match: re.Match) -> str:
+        file = path.parent / match[1]
+        if not file.is_file():
+            raise LessonError(f"{path.name} includes {match[1]}, which is not there")
+        return file.read_text(encoding="utf-8").rstrip("\n")
+
+    return _INCLUDE.sub(included, path.read_text(encoding="utf-8"))
 
 
 def read_lesson(path: Path) -> NotebookNode:
@@ -34,7 +50,7 @@ def read_lesson(path: Path) -> NotebookNode:
     Raises LessonError where a marker is wrong, doubled, or lacks its points.
     """
     try:
-        lesson = jupytext.reads(path.read_text(encoding="utf-8"), fmt="md:myst")
+        lesson = jupytext.reads(lesson_text(path), fmt="md:myst")
     except Exception as error:  # MyST's and YAML's parsers have no common error class
         raise LessonError(f"{path}: not readable as MyST Markdown: {error}") from error
     grade_ids: set[str] = set()

@@ -64,10 +64,11 @@ def build(course: Course, name: str) -> Path:
 
 
 def build_outdated(course: Course) -> None:
-    """Build each source notebook that is missing, or older than a file of its lesson."""
+    """Build each source notebook that is missing, or older than a file of its lesson or a shared one."""
     for name in course.names:
         notebook = course.source / name / f"{name}.ipynb"
-        files = [path for path in (course.lessons / name).rglob("*") if path.is_file()]
+        folders = (course.lessons / name, course.shared)
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         if not notebook.exists() or notebook.stat().st_mtime < max(path.stat().st_mtime for path in files):
             build(course, name)
 

@@ -128,3 +128,100 @@ def test_histograms_and_noise_are_drawn_from_what_calibration_and_noise_give():
     assert [line.get_label() for line in plots.noise(both).axes[0].lines][:2] == ["8 bits", "2 bits"]
     with pytest.raises(ValueError, match="histograms=True"):
         plots.histogram(calibration.calibrate(net, x), tensor)
+
+
+@pytest.fixture(scope="module")
+def small_car_network():
+    """An int8 network of images, and images for it."""
+    from grader import car_network
+
+    return car_network.small(1)
+
+
+def texts(picture):
+    """Everything that is written in a picture, axis by axis."""
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in picture.findobj(Text) if text.get_text()]
+
+
+def test_images_are_shown_with_their_captions_and_a_frame_that_says_right_or_wrong():
+    scenes = datasets.load("cars", "test")[:5]
+    picture = plots.images(scenes, right=[True, True, False, True, True], title="Five", columns=4)
+    assert [text for text in texts(picture) if "car" in text] == [scenes.class_names[label] for label in scenes.labels]
+    frames = [ax.patches[0].get_edgecolor() for ax in picture.axes if ax.patches]
+    assert len(frames) == 5
+    assert frames[2] != frames[0] == frames[1]
+    with pytest.raises(ValueError, match="5 images need as many captions, got 2"):
+        plots.images(scenes.images, ["one", "two"])
+    with pytest.raises(ValueError, match="expected 1 to 64 uint8 images"):
+        plots.images(scenes.images / 255)
+
+
+def test_a_confusion_matrix_shows_counts_shares_and_accuracy():
+    picture = plots.confusion({"here": [[9, 1], [0, 10]], "there": [[5, 5], [5, 5]]})
+    written = texts(picture)
+    assert {"9", "90.0%", "here\n95.0% right", "there\n50.0% right"} <= set(written)
+    with pytest.raises(ValueError, match=r"is \(2, 2\), got \(3, 3\)"):
+        plots.confusion(np.eye(3))
+
+
+def test_the_area_under_the_roc_curve_is_in_the_legend():
+    picture = plots.roc({"perfect": ([0, 0, 1], [0, 1, 1], 1), "guessing": ([1, 0], [1, 0])})
+    assert [text.get_text() for text in picture.axes[0].get_legend().get_texts()] == [
+        "perfect (area 1.000)",
+        "guessing (area 0.500)",
+    ]
+
+
+def test_scores_and_agreement_count_every_image():
+    labels = np.array([0, 0, 1, 1])
+    outputs = np.array([0.1, 0.7, 0.8, np.nan])  # a broken network's outputs are drawn in the middle
+    drawn = plots.scores({"float": outputs, "int8": labels.astype(float)}, labels).axes
+    assert [sum(patch.get_data().values.sum() for patch in ax.patches) for ax in drawn] == [4, 4]
+    picture = plots.agreement([0.1, 0.9, 0.6, 0.7], [0.2, 0.8, 0.4, 0.9], labels)
+    assert "1 of 4 answers change" in picture.axes[0].get_title(loc="left")
+
+
+def test_a_network_of_images_is_drawn_with_a_slab_for_each_tensor(small_car_network):
+    from edgekit import network
+
+    net, _ = small_car_network
+    picture = plots.network(net)
+    assert {"96×96", "12×12", "3", "4"} <= set(texts(picture))
+    assert image(picture)[0].size
+    costs = plots.costs(net)
+    assert [bar.get_height() for bar in costs.axes[0].containers[0]] == [4 * 8 * 8 * 3 + 4, 577]
+    with pytest.raises(ValueError, match="only networks of images"):
+        plots.network(network.from_keras(models.xor_mlp()))
+
+
+def test_measures_are_compared_each_on_its_own_scale():
+    picture = plots.compare(
+        {"kB": {"float": 800, "int8": 200}, "right": {"float": (0.98, "98%"), "int8": (0.97, "97%")}}
+    )
+    assert {"800", "200", "98%", "97%", "float", "int8"} <= set(texts(picture))
+    assert [ax.get_xlim()[1] for ax in picture.axes] == [800, 0.98]
+
+
+def test_rounded_weights_are_drawn_with_how_many_values_are_left():
+    weights = np.array([[0.1, 0.2, -1.4, 1.6]])
+    picture = plots.rounding(weights, {"naive": np.rint(weights)})
+    assert {"float: 4 different values", "naive: 3 different values"} <= set(texts(picture))
+    with pytest.raises(ValueError, match="'naive' has 3 weights, the real ones are 4"):
+        plots.rounding(weights, {"naive": [1, 2, 3]})
+
+
+def test_channels_show_how_many_steps_each_uses():
+    rows = np.array([[1.27, -0.5], [0.01, 0.02]])
+    picture = plots.channels(rows, {"shared": np.array([0.01]), "own": np.array([0.01, 0.02 / 127])})
+    shared, own = ([bar.get_height() for bar in bars] for bars in picture.axes[1].containers)
+    np.testing.assert_allclose(shared, [127, 2])
+    np.testing.assert_allclose(own, [127, 127])
+    with pytest.raises(ValueError, match=r"a row of weights for each channel, got an array of shape \(3,\)"):
+        plots.channels(np.ones(3))
+
+
+def test_pairs_draw_every_way_of_computing():
+    picture = plots.pairs({"float": [1.0, 2.0, 3.0], "int8": [1.1, 2.0, 2.9]}, "One pixel")
+    assert [len(bars) for bars in picture.axes[0].containers] == [3, 3]

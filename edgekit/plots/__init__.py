@@ -6,7 +6,7 @@ Each function returns a `Picture`. A notebook shows the one that a cell ends wit
     learning      loss, points, decision_boundary, output_against_noise, layers
     classifying   images, confusion, roc, scores, agreement
     networks      network, costs, compare
-    quantizing    quantization_steps, rounding, channels, histogram, noise
+    quantizing    quantization_steps, rounding, channels, histogram, noise, decibels, pairs
 """
 
 from edgekit.plots._style import (
@@ -26,7 +26,7 @@ from edgekit.plots._style import (
 from edgekit.plots.classifying import agreement, confusion, images, roc, scores
 from edgekit.plots.learning import decision_boundary, layers, loss, output_against_noise, points
 from edgekit.plots.networks import compare, costs, network
-from edgekit.plots.quantizing import channels, histogram, noise, quantization_steps, rounding
+from edgekit.plots.quantizing import channels, decibels, histogram, noise, pairs, quantization_steps, rounding
 
 __all__ = [
     "BLUE",
@@ -44,6 +44,7 @@ __all__ = [
     "compare",
     "confusion",
     "costs",
+    "decibels",
     "decision_boundary",
     "figure",
     "histogram",
@@ -53,6 +54,7 @@ __all__ = [
     "network",
     "noise",
     "output_against_noise",
+    "pairs",
     "points",
     "quantization_steps",
     "roc",

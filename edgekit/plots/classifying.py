@@ -160,7 +160,7 @@ def scores(outputs, labels, class_names=("no car", "car"), title="What the netwo
         for kind, (name, color) in enumerate(zip(class_names, CLASS_COLORS, strict=True)):
             counts, _ = np.histogram(np.clip(values[labels == kind], 0, 1), edges)
             ax.stairs(counts, edges, fill=True, color=color, alpha=0.6, label=f"images: {name}")
-        ax.axvline(0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        ax.axvline(0.5, 0, 0.62, color=INK, linewidth=1, linestyle=(0, (4, 3)))  # the legend is above
         ax.set(xlim=(0, 1), xlabel="output")
         ax.set_title(label)
     axes[0, 0].set_ylabel("images")

@@ -69,7 +69,6 @@ def histogram(ranges, tensor, quantization=None, title=None):
     return picture
 
 
-@in_style
 def noise(tables, column="output dB", title="Signal to quantization noise, layer by layer"):
     """Where each way of quantizing loses the signal.
 
@@ -82,19 +81,65 @@ def noise(tables, column="output dB", title="Signal to quantization noise, layer
         A `Picture`.
     """
     tables = tables if isinstance(tables, dict) else {"": tables}
+    curves = {label: dict(zip(table["layer"], table[column], strict=True)) for label, table in tables.items()}
+    return decibels(curves, f"{title}; at 0 dB there is as much noise as signal")
+
+
+@in_style
+def decibels(curves, title):
+    """Decibels of each layer, a curve for each way of quantizing.
+
+    Args:
+        curves: dict from a label to a dict from a layer's name to its decibels.
+        title: above the picture.
+
+    Returns:
+        A `Picture`.
+    """
     picture, ax = figure(8.8, 3.6)
-    for (label, table), color in zip(tables.items(), repeat(PALETTE), strict=False):
-        decibels = np.array(table[column], float)
-        decibels[~np.isfinite(decibels)] = np.nan
-        ax.plot(table["layer"], decibels, marker="o", markersize=4, color=color, label=label)
+    for (label, layers), color in zip(curves.items(), repeat(PALETTE), strict=False):
+        values = np.array(list(layers.values()), float)
+        values[~np.isfinite(values)] = np.nan
+        ax.plot([_short(name) for name in layers], values, marker="o", markersize=4, color=color, label=label)
     ax.axhline(0, color=INK, linewidth=1)
     ax.set(ylabel="dB")
     ax.tick_params(axis="x", rotation=90, labelsize=8)
-    ax.set_title(f"{title}; at 0 dB there is as much noise as signal")
-    if len(tables) > 1:
+    ax.margins(x=0.02)
+    ax.set_title(title)
+    if len(curves) > 1:
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.2 * (high - low))  # room for the legend
-        ax.legend(loc="upper right", ncols=len(tables))
+        ax.legend(loc="upper right", ncols=len(curves))
+    return picture
+
+
+def _short(name):
+    return name if len(name) <= 14 else f"{name[:11]}..."
+
+
+@in_style
+def pairs(values, title, xlabel="channel"):
+    """A few numbers computed in two or three ways, side by side.
+
+    Args:
+        values: dict from a label to (n,) numbers, n at most 64.
+        title: above the picture.
+        xlabel: what is counted.
+
+    Returns:
+        A `Picture`.
+    """
+    picture, ax = figure(8.8, 2.5)
+    width = 0.8 / len(values)
+    for i, ((label, numbers), color) in enumerate(zip(values.items(), repeat(PALETTE), strict=False)):
+        numbers = np.asarray(numbers, float).ravel()
+        at = np.arange(len(numbers))
+        ax.bar(at - 0.4 + (i + 0.5) * width, numbers, 0.9 * width, color=color, label=label)
+    ax.set(xlabel=xlabel, xticks=at)
+    ax.margins(x=0.01)
+    ax.grid(False, axis="x")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(values))
+    ax.set_title(title)
     return picture
 
 
@@ -127,7 +172,7 @@ def rounding(real, rounded, title="Weights before and after"):
         counts, _ = np.histogram(values, edges)
         ax.stairs(counts, edges, fill=True, color=color)
         ax.set_yscale("symlog")
-        ax.set_ylim(0, None)
+        ax.set_ylim(0, 12 * counts.max())  # on this scale a quarter of the height, for the words
         ax.set_yticks([])
         levels = len(np.unique(values))
         ax.text(
