@@ -20,7 +20,7 @@ from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float, Integer, Unicode
 
-from grader import lesson_names, sandbox
+from grader import lesson_names, sandbox, warm
 from grader.course import CHECKOUT
 from grader.kernels import Kernel, error_output, in_new_loop
 from grader.submissions import Lesson, note
@@ -48,6 +48,7 @@ class RunSubmission(NbGraderPreprocessor):
     unsafe = Bool(False, help="Run student code without the sandbox. Every report will say so.").tag(config=True)
     source_root = Unicode("", help="The course's source folder; set by grader.course.").tag(config=True)
 
+    warm: ClassVar[bool] = False  # whether student kernels are forks of one that has imported what the lesson imports
     prepared: ClassVar[dict[tuple[str, str], NotebookNode]] = {}  # run elsewhere (grader.batch), by student and lesson
 
     @property
@@ -81,18 +82,21 @@ class RunSubmission(NbGraderPreprocessor):
             copy_files(lesson.folder, own, lesson.notebook)
             for folder in (Path(scratch), submitted, own):
                 folder.chmod(0o755)
-            student = self._student_kernel(submitted)
+            student = self._student_kernel(submitted, lesson)
             try:
                 with _trusted_kernel(self.limits) as tests:
                     _Grading(student, tests, lesson, self.limits, own).grade(nb)
             finally:
                 student.close()
 
-    def _student_kernel(self, files: Path) -> Kernel:
+    def _student_kernel(self, files: Path, lesson: Lesson) -> Kernel:
         if self.unsafe:
             path = os.pathsep.join([str(sandbox.INSIDE), os.environ.get("PYTHONPATH", "")])
             return Kernel(self.limits, folder=files, environment=_trusted_environment() | {"PYTHONPATH": path})
-        return Kernel(self.limits, sandbox.Sandbox(self.limits, files))
+        zygote = _zygote(_imports(lesson.source)) if self.warm else None
+        return Kernel(
+            self.limits, zygote.sandbox(self.limits, files) if zygote else sandbox.Sandbox(self.limits, files)
+        )
 
 
 _imported: set[str] = set()
@@ -100,15 +104,35 @@ _imported: set[str] = set()
 
 def _import_once(source: NotebookNode, folder: Path) -> None:
     """Import what the lesson imports, so that its bytecode is on disk: the sandbox can read that but not write it."""
-    statements = {
-        s for cell in source.cells if cell.cell_type == "code" for s in lesson_names.imports(cell.source).values()
-    }
-    new = statements - _imported
+    new = _imports(source) - _imported
     _imported.update(new)
     modules = {statement.split()[1].partition(".")[0] for statement in new} - sys.stdlib_module_names
     if any(_is_uncompiled(module) for module in modules):
         command = [sys.executable, "-c", "\n".join(sorted(new))]
         subprocess.run(command, cwd=folder, env=_trusted_environment(), capture_output=True, timeout=600)
+
+
+def _imports(source: NotebookNode) -> set[str]:
+    """The import statements of the instructor's notebook."""
+    cells = (cell.source for cell in source.cells if cell.cell_type == "code")
+    return {statement for cell in cells for statement in lesson_names.imports(cell).values()}
+
+
+_zygotes: dict[frozenset[str], warm.Zygote] = {}  # by what they have imported; one at a time
+
+
+def _zygote(imports: set[str]) -> warm.Zygote:
+    key = frozenset(imports)
+    if key not in _zygotes:
+        _close_zygotes()
+        _zygotes[key] = warm.Zygote(sorted(imports))
+    return _zygotes[key]
+
+
+@atexit.register
+def _close_zygotes() -> None:
+    while _zygotes:
+        _zygotes.popitem()[1].close()
 
 
 def _is_uncompiled(module: str) -> bool:

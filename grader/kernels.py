@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -20,6 +21,7 @@ from nbformat.notebooknode import NotebookNode
 
 from grader.clients import connect
 from grader.sandbox import Limits, Sandbox
+from grader.warm import WarmFailed
 
 MAX_OUTPUT = 4 << 20  # characters of a cell's outputs that are kept
 _HEED_SECONDS = 2  # for an interrupt
@@ -53,6 +55,15 @@ class SandboxProvisioner(LocalProvisioner):
         kwargs["cwd"] = "/"
         connection_file = Path(cmd[-1])
         connection_file.chmod(0o644)
+        if self.sandbox.zygote is not None:
+            try:
+                self.process = self.sandbox.zygote.fork(self.sandbox, cmd)
+            except WarmFailed as error:
+                warnings.warn(f"{error}; this kernel starts without it", stacklevel=2)
+            else:
+                self.pid = self.process.pid
+                self.sandbox.watch(self.process)
+                return self.connection_info
         info = await super().launch_kernel(
             self.sandbox.command(cmd), env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, **kwargs
         )

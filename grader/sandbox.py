@@ -24,7 +24,9 @@ import psutil
 INSIDE = Path(__file__).resolve().parent / "inside"
 HOME = "/home/student"
 FOLDER = f"{HOME}/work"
-_GRADING = "/run/grading"
+GRADING = "/run/grading"
+_SUBMISSION = "/run/submission"
+FRESH = (HOME, "/tmp", "/dev/shm")  # folders in memory, empty at first
 _UIDS = itertools.count(2_000_000 + os.getpid() % 100_000 * 1000)
 
 
@@ -65,18 +67,21 @@ class Sandbox:
         A folder whose files are copied into the working folder inside.
     binds : sequence of (Path, bool)
         Further folders to show at the same path, and whether they may be written.
+    place : Path, optional
+        Where to make its folder.
     """
 
-    def __init__(self, limits: Limits, files: Path | None = None, binds=()):
+    def __init__(self, limits: Limits, files: Path | None = None, binds=(), place: Path = Path("/tmp")):
         check()
         self.limits = limits
+        self.zygote = None  # a grader.warm.Zygote that starts kernels in it
         self.killed_because: str | None = None  # why the watchdog ended it
         self._files = files
         self._binds = binds
         self._process: subprocess.Popen | None = None
         self._closed = threading.Event()
         # Not tempfile's own place: the path of a Unix socket is at most 107 characters
-        self.base = Path(tempfile.mkdtemp(prefix="edgekit-", dir="/tmp"))
+        self.base = Path(tempfile.mkdtemp(prefix="edgekit-" if place == Path("/tmp") else "", dir=place))
         self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
         self.run.mkdir(mode=0o700)
         self._uid = next(_UIDS) if _mode() == "root" else None
@@ -87,25 +92,19 @@ class Sandbox:
 
     def command(self, program: list[str], show_run: bool = True) -> list[str]:
         """The command line that runs ``program`` inside. ``ipykernel`` as its first word runs the kernel."""
-        shown = [(INSIDE, _GRADING, False), *((path, path, writable) for path, writable in self._binds)]
+        shown = [(INSIDE, GRADING, False), *((path, path, writable) for path, writable in self._binds)]
         if show_run:
             shown.append((self.run, self.run, True))
-        files = "/run/submission" if self._files is not None else None
-        if files:
-            shown.append((self._files, files, False))
-        arguments = ["bwrap", *_isolation(_mode()), "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
-        size = ["--size", str(self.limits.disk_mb << 20), "--perms", "0777", "--tmpfs"]
-        # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
-        arguments += [*size, HOME, *size, "/tmp", *size, "/dev/shm", *_system()]
-        arguments += _parents(*(inside for _, inside, _ in shown))
-        for path, inside, writable in shown:
-            arguments += ["--bind" if writable else "--ro-bind", str(path), str(inside)]
-        arguments += ["--perms", "0777", "--dir", FOLDER]
-        arguments += ["--remount-ro", "/dev", "--remount-ro", "/"]
-        for name, value in _environment().items():
-            arguments += ["--setenv", name, value]
-        settings = {"uid": self._uid, "limits": self.limits.rlimits(), "files": files, "folder": FOLDER}
-        return [*arguments, "--", sys.executable, "-I", f"{_GRADING}/launch.py", json.dumps(settings), *program]
+        if self._files is not None:
+            shown.append((self._files, _SUBMISSION, False))
+        arguments = _bubblewrap(_isolation(_mode()), self.limits.disk_mb, shown, _environment())
+        return [*arguments, sys.executable, "-I", f"{GRADING}/launch.py", json.dumps(self.settings), *program]
+
+    @property
+    def settings(self) -> dict:
+        """What the first program inside is told (grader/inside/launch.py)."""
+        files = _SUBMISSION if self._files is not None else None
+        return {"uid": self._uid, "limits": self.limits.rlimits(), "files": files, "folder": FOLDER}
 
     def watch(self, process: subprocess.Popen) -> None:
         """Keep an eye on the processes below ``process`` until it ends, and kill them all when they use too much."""
@@ -126,14 +125,7 @@ class Sandbox:
             return None
         if len(processes) > self.limits.processes:
             return f"more than {self.limits.processes} processes"
-        memory = 0
-        for process in processes:
-            try:
-                usage = process.memory_info()
-                memory += usage.rss - usage.shared
-            except psutil.Error:
-                continue
-        if memory > self.limits.memory_mb << 20:
+        if memory(processes) - getattr(self._process, "shared_bytes", 0) > self.limits.memory_mb << 20:
             return f"more than {self.limits.memory_mb} MB of memory"
         with os.scandir(self.run) as entries:
             if sum(1 for _ in itertools.islice(entries, 33)) > 32:
@@ -165,11 +157,47 @@ class Sandbox:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
+def memory(processes: list[psutil.Process]) -> int:
+    """Bytes that the processes have for themselves, as far as that is quickly known."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            usage = process.memory_info()
+            total += usage.rss - usage.shared
+    return total
+
+
+def _bubblewrap(isolation: list[str], disk_mb: int, shown, environment: dict[str, str]) -> list[str]:
+    """The beginning of a command line: all of the sandbox but the program."""
+    arguments = ["bwrap", *isolation, "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
+    # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
+    for folder in FRESH:
+        arguments += ["--size", str(disk_mb << 20), "--perms", "0777", "--tmpfs", folder]
+    arguments += [*_system(), *_parents(*(inside for _, inside, _ in shown))]
+    for path, inside, writable in shown:
+        arguments += ["--bind" if writable else "--ro-bind", str(path), str(inside)]
+    arguments += ["--perms", "0777", "--dir", FOLDER, "--remount-ro", "/dev", "--remount-ro", "/"]
+    for name, value in environment.items():
+        arguments += ["--setenv", name, value]
+    return [*arguments, "--"]
+
+
 def _give_away(path: Path, uid: int) -> None:
     os.chown(path, uid, uid)
     for base, folders, files in os.walk(path):
         for name in (*folders, *files):
             os.chown(os.path.join(base, name), uid, uid, follow_symlinks=False)
+
+
+def zygote_command(pool: Path) -> list[str]:
+    """The beginning of a command line: a sandbox from which forks can go into sandboxes of their own (grader.warm)."""
+    mode = _mode()
+    rights = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]  # for namespaces, mounts and the loopback device; forks give them up
+    isolation = [*_isolation(mode), *(word for right in rights for word in ("--cap-add", right))]
+    # One thread, or it could not fork: OpenBLAS starts its threads when NumPy is imported.
+    environment = _environment() | {"OPENBLAS_NUM_THREADS": "1"}
+    shown = [(INSIDE, GRADING, False), (pool, pool, True)]
+    return [*_bubblewrap(["--dir", _SUBMISSION, *isolation], 64, shown, environment)]
 
 
 def _isolation(mode: str) -> list[str]:
@@ -228,7 +256,7 @@ def _environment() -> dict[str, str]:
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
         "JUPYTER_PLATFORM_DIRS": "1",
     }

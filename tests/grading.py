@@ -1,11 +1,14 @@
 """For the grading tests: the toy course, its notebook in every state, and one run of nbgrader over a whole class."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 
 from grader import demo
+from grader.course import CHECKOUT
 
 LESSONS = Path(__file__).parent / "course" / "lessons"
 LIMITS = """
@@ -50,6 +53,12 @@ class Class:
     def grade(self, *options: str, check: bool = True):
         """`nbgrader autograde` for everybody; returns what it said."""
         return demo.nbgrader(self.course, "autograde", "toy", *options, check=check).stdout
+
+    def grade_side_by_side(self, *options: str) -> str:
+        """`python -m grader grade` for everybody; returns what it said."""
+        command = [sys.executable, "-m", "grader", "--course", str(self.course.root), "grade", "toy", *options]
+        result = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return result.stdout
 
     def points(self) -> dict[str, float]:
         """The points of every student's tests."""
