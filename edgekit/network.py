@@ -316,11 +316,11 @@ def map_weights(network, change):
                     f"the new weights of {op.name!r} should be numbers of shape {op.weights.shape}, "
                     f"got {weights.dtype} of shape {weights.shape}"
                 )
+            if not np.isfinite(weights).all():
+                raise ValueError(f"the new weights of {op.name!r} hold NaN or infinity")
             op = replace(op, weights=weights.astype(np.float32))
         ops.append(op)
-    network = with_ops(network, ops)
-    check_numbers(network)
-    return network
+    return with_ops(network, ops)
 
 
 def _last_use(network, keep):
