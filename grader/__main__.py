@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
     grade = commands.add_parser("grade", help="grade everything handed in for a lesson, several notebooks at a time")
     grade.add_argument("name")
-    grade.add_argument("--jobs", type=int, help="notebooks that run at the same time (default: one for each core)")
+    where = grade.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=_count, help="notebooks that run at the same time (default: one for each core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="run them on a Dask cluster; see docs/instructors.md")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
     desk.add_commands(commands)
@@ -82,20 +84,33 @@ def _demo(course: Course, options) -> int:
     return 1 if problems else 0
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number, 1 or more")
+    return int(text)
+
+
 def _grade(course: Course, options) -> int:
     from grader import batch
     from grader.sandbox import SandboxMissing
+    from grader.workers import ClusterUnusable, ClusterWorkers, LocalWorkers
 
     course.lesson(options.name)
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's, about nbgrader's own way with its sessions
+    workers = ClusterWorkers(options.scheduler) if options.scheduler else LocalWorkers(options.jobs)
     try:
-        failed = batch.grade(course, options.name, options.jobs or batch.default_jobs(), options.force, options.unsafe)
+        report = batch.grade(course, options.name, workers, options.force, options.unsafe)
     except SandboxMissing as error:
         print(f"{error} To grade without it, at your own risk, add --unsafe.", file=sys.stderr)
         return 1
-    for student, reason in failed.items():
+    except ClusterUnusable as error:
+        print(error, file=sys.stderr)
+        return 1
+    for student, reason in report.stopped.items():
+        print(f"{student}: graded, but stopped: {reason}")
+    for student, reason in report.failed.items():
         print(f"{student}: not graded: {reason}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if report.failed else 0
 
 
 _COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo, "grade": _grade} | desk.COMMANDS

@@ -1,14 +1,18 @@
 """Grades a whole class at once: notebooks run side by side, one process writes the marks, and none is ever lost."""
 
+import collections
 import concurrent.futures
-import multiprocessing
+import json
 import os
-import signal
 import tempfile
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from tqdm.auto import tqdm
@@ -17,10 +21,23 @@ from traitlets.config import Config, PyFileConfigLoader
 from grader import sandbox
 from grader.course import Course
 from grader.execution import RunSubmission, copy_files
+from grader.parcels import LessonParcel, NotToBeSent, Parcel
 from grader.submissions import Lesson, RestoreCells, read_or_note
+from grader.workers import Workers
+
+_STOPPED = ("CellTimeout", "KernelDied")  # errors that are the grader's, about a submission that went too far
+_PATIENCE = 600  # seconds that a worker may take beyond what a submission may
 
 
-def grade(course: Course, name: str, jobs: int, force: bool = False, unsafe: bool = False) -> dict[str, str]:
+@dataclass
+class Report:
+    """What an instructor should know about some students, each in a sentence."""
+
+    failed: dict[str, str] = field(default_factory=dict)  # not graded
+    stopped: dict[str, str] = field(default_factory=dict)  # graded, but the sandbox had to stop their code
+
+
+def grade(course: Course, name: str, workers: Workers, force: bool = False, unsafe: bool = False) -> Report:
     """Grade what has been handed in for lesson ``name`` and is not graded yet.
 
     Parameters
@@ -28,8 +45,8 @@ def grade(course: Course, name: str, jobs: int, force: bool = False, unsafe: boo
     course : Course
     name : str
         The lesson; `nbgrader generate_assignment` must have been run for it.
-    jobs : int
-        How many notebooks run at the same time.
+    workers : Workers
+        Who runs the notebooks: processes of this machine, or a cluster.
     force : bool
         Grade again what is graded.
     unsafe : bool
@@ -37,28 +54,54 @@ def grade(course: Course, name: str, jobs: int, force: bool = False, unsafe: boo
 
     Returns
     -------
-    dict of str to str
-        The students who could not be graded, each with the reason; the others are in the gradebook.
+    Report
+        The students who could not be graded or had to be stopped; all but the former are in the gradebook.
     """
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
-    if not config.RunSubmission.unsafe:
-        sandbox.check()
+    lesson = LessonParcel.of(course, name, config.RunSubmission)
     waiting = [student for student in handed_in(course, name) if force or not is_graded(course, name, student)]
-    failed: dict[str, str] = {}
+    report = Report()
     api = NbGraderAPI(config=config)
     with tqdm(total=len(waiting), desc=f"Grading {name}", unit="student") as progress:
-        for student, outcome in _run_all(course, name, waiting, jobs, config):
-            if isinstance(outcome, Exception):
-                failed[student] = f"{type(outcome).__name__}: {outcome}"
+        for student, outcome in _run_all(workers, course, lesson, waiting):
+            if isinstance(outcome, BaseException):
+                report.failed[student] = _sentence(outcome)
             else:
-                RunSubmission.prepared[student, name] = outcome
-                result = api.autograde(name, student, force=True)
-                RunSubmission.prepared.pop((student, name), None)
-                if not result["success"]:
-                    failed[student] = (result.get("error") or result.get("log") or "").strip().splitlines()[-1]
+                failure = _write_marks(api, name, student, outcome)
+                if failure:
+                    report.failed[student] = failure
+                elif stopped := _stopped(outcome):
+                    report.stopped[student] = stopped
             progress.update()
-    return failed
+    return report
+
+
+def _write_marks(api: NbGraderAPI, name: str, student: str, notebook: NotebookNode) -> str:
+    """Let nbgrader mark a notebook that was run; returns why it could not, or nothing."""
+    RunSubmission.prepared[student, name] = notebook
+    try:
+        result = api.autograde(name, student, force=True)
+    finally:
+        RunSubmission.prepared.pop((student, name), None)
+    if result["success"]:
+        return ""
+    said = (result.get("error") or result.get("log") or "").strip().splitlines()
+    return said[-1] if said else "nbgrader did not say why"
+
+
+def _stopped(notebook: NotebookNode) -> str:
+    """The first time that a submission was stopped, as its report says it."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return next((o.evalue for o in outputs if o.output_type == "error" and o.ename in _STOPPED), "")
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, BrokenExecutor):
+        return "the worker that ran it was killed, two times; the machine may be out of memory"
+    if isinstance(error, NotToBeSent):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def load_config(course: Course) -> Config:
@@ -72,8 +115,12 @@ def handed_in(course: Course, name: str) -> list[str]:
 
 
 def is_graded(course: Course, name: str, student: str) -> bool:
-    """Whether the graded notebook is there and every test has its mark; someone half graded is not."""
-    if not (course.root / "autograded" / student / name / f"{name}.ipynb").exists():
+    """Whether the notebook that was run is there and every test has its mark; someone half graded is not."""
+    try:
+        text = (course.root / "autograded" / student / name / f"{name}.ipynb").read_text(encoding="utf-8")
+        if "edgekit" not in json.loads(text)["metadata"]:  # nbgrader's first half was done, RunSubmission not
+            return False
+    except (OSError, ValueError, KeyError):  # killed while it was written
         return False
     with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "edgekit") as gradebook:
         try:
@@ -83,28 +130,72 @@ def is_graded(course: Course, name: str, student: str) -> bool:
         return all(grade.auto_score is not None or grade.needs_manual_grade for grade in notebook.grades)
 
 
-def _run_all(course: Course, name: str, students: list[str], jobs: int, config: Config):
+def _run_all(workers: Workers, course: Course, lesson: LessonParcel, students: list[str]) -> Iterator[tuple]:
     """Yield each student with the notebook that was run, or with the error that kept it from running."""
-    broken = []
-    for student, outcome in _run_pool(course, name, students, jobs, config):
-        if isinstance(outcome, BrokenProcessPool):
-            broken.append(student)
-        else:
-            yield student, outcome
-    for student in broken:  # a worker that is killed takes its pool along; alone, each only risks itself
-        yield from _run_pool(course, name, [student], 1, config)
+    waiting, suspects = collections.deque(students), collections.deque()
+    while waiting:
+        for student, outcome in _run_until_broken(workers, course, lesson, waiting, ahead=2):
+            if isinstance(outcome, BrokenExecutor):
+                suspects.append(student)
+            else:
+                yield student, outcome
+    while suspects:  # a worker that is killed takes its pool along; one at a time, each only risks itself
+        yield from _run_until_broken(workers.alone(), course, lesson, suspects, ahead=1)
 
 
-def _run_pool(course: Course, name: str, students: list[str], jobs: int, config: Config):
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
-        futures = {pool.submit(_run, course.root, name, student, config): student for student in students}
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], future.exception() or nbformat.from_dict(future.result())
+def _run_until_broken(workers: Workers, course: Course, lesson: LessonParcel, waiting: collections.deque, ahead: int):
+    """Take students from ``waiting`` until none is left or the pool is broken.
+
+    Only ``ahead`` submissions a slot are on their way at a time: their files are in memory, and a broken pool makes
+    suspects of all of them.
+    """
+    running: dict[concurrent.futures.Future, str] = {}
+    broken = False
+    with workers.executor(lesson.settings["unsafe"]) as executor:
+        while running or (waiting and not broken):
+            while waiting and not broken and len(running) < ahead * workers.slots:
+                student = waiting.popleft()
+                try:
+                    running[executor.submit(run, Parcel.of(lesson, course, student))] = student
+                except BrokenExecutor:
+                    waiting.appendleft(student)
+                    broken = True
+                except (OSError, NotToBeSent) as error:
+                    yield student, error
+            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), _outcome(future)
 
 
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who writes the marks
+def _outcome(future: concurrent.futures.Future) -> NotebookNode | BaseException:
+    try:
+        return nbformat.from_dict(future.result())
+    except (Exception, concurrent.futures.CancelledError) as error:
+        return error
+
+
+_one_at_a_time = threading.Lock()  # a worker of a cluster may have several threads; limits are for whole processes
+
+
+def run(parcel: Parcel) -> dict:
+    """In a worker: unpack a submission where it harms nobody, and run it; returns the notebook.
+
+    A worker that does not come back is ended, so that somebody hears of it.
+    """
+    config = Config({"RunSubmission": parcel.lesson.settings})
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="edgekit-course-") as scratch:
+        if not config.RunSubmission.unsafe:
+            sandbox.check()
+        root = Path(scratch).resolve()
+        parcel.unpack(root)
+        config.RunSubmission.source_root = str(root / "source")
+        watchdog = threading.Timer(RunSubmission(config=config).notebook_seconds + _PATIENCE, os._exit, [1])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return _run(root, parcel.lesson.name, parcel.student, config)
+        finally:
+            watchdog.cancel()
 
 
 def _run(root: Path, name: str, student: str, config: Config) -> dict:
@@ -125,8 +216,3 @@ def _run(root: Path, name: str, student: str, config: Config) -> dict:
         for step in (RestoreCells, RunSubmission):
             notebook, resources = step(config=config).preprocess(notebook, resources)
     return notebook
-
-
-def default_jobs() -> int:
-    """One notebook for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,239 @@
+"""A class graded side by side, here or on a cluster: who is killed loses nothing, and nobody is graded twice."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import require
+from grading import Class
+
+from grader import batch, demo
+from grader.__main__ import main
+from grader.course import Course
+from grader.parcels import LessonParcel, Parcel
+from grader.workers import ClusterUnusable, ClusterWorkers, LocalWorkers
+
+pytestmark = pytest.mark.xdist_group("batch")  # one course, graded many times
+
+HONEST = [f"honest_{number}" for number in range(4)]
+NEVER_ENDS = "while True: pass"
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory):
+    require("bwrap", "apt install bubblewrap")
+    school = Class(tmp_path_factory.mktemp("batch") / "course")
+    for student in HONEST:
+        school.hand_in(student, school.notebook("honest"))
+    school.hand_in("partial", school.notebook("partial"))
+    school.hand_in("broken", b"{")
+    shutil.copyfile(school.database, school.course.root / "before.db")
+    return school
+
+
+@pytest.fixture
+def ungraded(school):
+    """The class before anybody is graded."""
+    shutil.rmtree(school.course.root / "autograded", ignore_errors=True)
+    shutil.copyfile(school.course.root / "before.db", school.database)
+    return school
+
+
+@pytest.fixture
+def extra(ungraded):
+    """Hands in one more notebook, for one test."""
+    names = []
+
+    def hand_in(student, notebook):
+        names.append(student)
+        return ungraded.hand_in(student, notebook)
+
+    yield hand_in
+    for name in names:
+        shutil.rmtree(ungraded.course.root / "submitted" / name)
+
+
+def start(school, *options):
+    """The grading command in a process group of its own, as a shell starts it."""
+    command = [sys.executable, "-m", "grader", "--course", str(school.course.root), "grade", "toy", *options]
+    return subprocess.Popen(
+        command, cwd=demo.CHECKOUT, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def graded(school):
+    """The students who have all their marks, each with what tells one writing of the notebook from another."""
+    done = {}
+    for student in batch.handed_in(school.course, "toy"):
+        if batch.is_graded(school.course, "toy", student):
+            about = (school.course.root / "autograded" / student / "toy" / "toy.ipynb").stat()
+            done[student] = (about.st_ino, about.st_mtime_ns)
+    return done
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+EVERYBODY = dict.fromkeys(HONEST, 9) | {"partial": 5, "broken": 0}
+
+
+def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded):
+    process = start(ungraded, "--jobs", "2")
+    wait_for(lambda: len(graded(ungraded)) >= 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = graded(ungraded)
+    assert 2 <= len(before) < len(EVERYBODY)
+    status, _, said = finish(start(ungraded, "--jobs", "2"))
+    assert status == 0, said
+    assert f"{len(EVERYBODY) - len(before)}/{len(EVERYBODY) - len(before)}" in said
+    assert {student: graded(ungraded)[student] for student in before} == before
+    assert ungraded.points() == EVERYBODY
+
+
+def test_a_grader_that_is_killed_takes_its_workers_along(ungraded):
+    process = start(ungraded, "--jobs", "1")
+    below = wait_for(lambda: psutil.Process(process.pid).children(recursive=True))
+    wait_for(lambda: graded(ungraded))
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert below
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(below, timeout=30)
+    assert not alive
+
+
+def test_half_written_work_is_graded_again(ungraded):
+    assert batch.grade(ungraded.course, "toy", LocalWorkers(1)).failed == {}
+    paths = [ungraded.course.root / "autograded" / name / "toy" / "toy.ipynb" for name in HONEST[:3]]
+    paths[0].chmod(0o644)
+    paths[0].write_text(paths[0].read_text()[:500])
+    paths[1].unlink()
+    shutil.copyfile(ungraded.course.root / "submitted" / HONEST[2] / "toy" / "toy.ipynb", paths[2])
+    assert set(EVERYBODY) - set(graded(ungraded)) == set(HONEST[:3])
+
+
+def test_a_killed_worker_costs_nobody_a_mark(ungraded):
+    process = start(ungraded, "--jobs", "2")
+    wait_for(lambda: graded(ungraded))
+    workers = [p for p in psutil.Process(process.pid).children() if any("spawn_main" in word for word in p.cmdline())]
+    workers[0].kill()
+    status, _, said = finish(process)
+    assert status == 0, said
+    assert ungraded.points() == EVERYBODY
+
+
+def test_what_had_to_be_stopped_or_could_not_be_graded_is_said_and_the_rest_goes_on(ungraded, extra):
+    extra("endless", ungraded.notebook("honest", NEVER_ENDS))
+    extra("ended", ungraded.notebook("empty", "import os; os._exit(0)"))
+    (extra("nothing", ungraded.notebook("empty")) / "toy.ipynb").unlink()
+    status, out, err = finish(start(ungraded, "--jobs", "2"))
+    assert status == 1
+    assert "endless: graded, but stopped: this cell took longer than 6 seconds" in out
+    assert "ended: graded, but stopped: the notebook's kernel ended" in out
+    assert "nothing: not graded: no toy.ipynb was handed in" in err
+    marks = ungraded.points()
+    assert marks.pop("endless") == 9
+    assert marks.pop("ended") == 0
+    assert marks == EVERYBODY
+
+
+def test_a_parcel_needs_no_course_and_tells_of_no_other_student(ungraded, tmp_path):
+    batch.grade(ungraded.course, "toy", LocalWorkers(1))
+    config = batch.load_config(ungraded.course)
+    lesson = LessonParcel.of(ungraded.course, "toy", config.RunSubmission | {"unsafe": False})
+    parcel = Parcel.of(lesson, ungraded.course, "honest_1")
+    assert b"honest_0" not in lesson.gradebook
+    assert b"honest_1" not in lesson.gradebook
+    away = ungraded.course.root.rename(tmp_path / "away")
+    try:
+        notebook = batch.run(parcel)
+    finally:
+        away.rename(ungraded.course.root)
+    tests = [
+        cell for cell in notebook["cells"] if cell.metadata.get("nbgrader", {}).get("grade_id", "").endswith("_check")
+    ]
+    assert len(tests) == 3
+    assert not [output for cell in tests for output in cell.outputs if output.output_type == "error"]
+
+
+@contextlib.contextmanager
+def cluster(folder, workers=2, threads=1):
+    """A scheduler and its workers on this machine, each a process; yields the address and the workers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    options = {"cwd": demo.CHECKOUT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = [*dask, "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
+    worker = [*dask, "worker", address, "--no-dashboard", "--nthreads", str(threads), "--local-directory", str(folder)]
+    started = [subprocess.Popen(scheduler, **options)]
+    started += [subprocess.Popen(worker, start_new_session=True, **options) for _ in range(workers)]
+    try:
+        yield address, started[1:]
+    finally:
+        for process in started[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        started[0].kill()
+        for process in started:
+            process.wait()
+
+
+def test_a_cluster_grades_as_this_machine_does_and_survives_the_loss_of_a_worker(ungraded, tmp_path):
+    pytest.importorskip("distributed")
+    with cluster(tmp_path) as (address, workers):
+        process = start(ungraded, "--scheduler", address)
+        wait_for(lambda: graded(ungraded) or process.poll() is not None)
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        status, _, said = finish(process)
+    assert status == 0, said
+    assert ungraded.points() == EVERYBODY
+
+
+def test_a_worker_with_threads_runs_one_submission_at_a_time(ungraded, tmp_path):
+    pytest.importorskip("distributed")
+    with cluster(tmp_path, workers=1, threads=4) as (address, _):
+        assert batch.grade(ungraded.course, "toy", ClusterWorkers(address)).failed == {}
+    assert ungraded.points() == EVERYBODY
+
+
+def test_a_cluster_that_cannot_grade_is_refused_with_the_remedy(ungraded, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    with pytest.raises(ClusterUnusable, match=r"No Dask scheduler answers at .*python -m dask scheduler"):
+        batch.grade(ungraded.course, "toy", ClusterWorkers("tcp://127.0.0.1:9", seconds=1))
+    with cluster(tmp_path, workers=0) as (address, _), pytest.raises(ClusterUnusable, match=r"no workers.*dask worker"):
+        batch.grade(ungraded.course, "toy", ClusterWorkers(address, seconds=5))
+    monkeypatch.setattr("grader.parcels.version", lambda: "newer")
+    with cluster(tmp_path, workers=1) as (address, _), pytest.raises(ClusterUnusable, match="other code; update"):
+        batch.grade(ungraded.course, "toy", ClusterWorkers(address))
+    assert graded(ungraded) == {}
+
+
+def test_without_dask_it_says_what_to_install(ungraded, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    root = str(ungraded.course.root)
+    assert main(["--course", root, "grade", "toy", "--scheduler", "tcp://127.0.0.1:9"]) == 1
+    assert "pip install -c requirements-test.lock distributed" in capsys.readouterr().err
+
+
+def test_a_lesson_that_is_not_in_the_gradebook_is_named(tmp_path, capsys):
+    course = demo.make_course(Course.at(demo.CHECKOUT / "tests" / "course").lessons, "toy", tmp_path / "course")
+    assert main(["--course", str(course.root), "grade", "toy"]) == 2
+    assert "nbgrader generate_assignment toy" in capsys.readouterr().err
