@@ -251,6 +251,27 @@ STRUCTURE = {
 }
 
 
+HONEST = ("a_first_honest", "wide_output", "scripts_in_the_report", "z_last_honest")
+CHEATS = (*CODE, *STRUCTURE, "gradebook_written", "sockets_opened")
+
+
+def hand_in_everybody(school, port):
+    """Hand in every cheat, with honest students among them; ``port`` is one of this machine's to connect to."""
+    school.hand_in("a_first_honest", school.notebook("honest"))
+    for name, code in CODE.items():
+        school.hand_in(name, school.notebook("empty", code))
+    for name, change in STRUCTURE.items():
+        notebook = school.notebook("empty")
+        change(notebook)
+        school.hand_in(name, notebook)
+    school.hand_in("gradebook_written", school.notebook("empty", _write_gradebook(school.database)))
+    school.hand_in("sockets_opened", school.notebook("empty", _open_sockets(port)))
+    school.hand_in("surroundings_looked_at", school.notebook("honest", _LOOK_AROUND))
+    school.hand_in("wide_output", school.notebook("honest", "print('x' * (9 << 20))\nprint('y')"))
+    school.hand_in("scripts_in_the_report", _with_scripts(school.notebook("honest")))
+    school.hand_in("z_last_honest", school.notebook("honest"))
+
+
 # Kernels that start from nothing, and forks of a warm one.
 @pytest.fixture(scope="module", params=["autograde", "grade"])
 def graded(tmp_path_factory, request):
@@ -265,19 +286,7 @@ def graded(tmp_path_factory, request):
     abstract.listen()
     for server in (listener, abstract):
         threading.Thread(target=_hear, args=(server, school.heard), daemon=True).start()
-    school.hand_in("a_first_honest", school.notebook("honest"))
-    for name, code in CODE.items():
-        school.hand_in(name, school.notebook("empty", code))
-    for name, change in STRUCTURE.items():
-        notebook = school.notebook("empty")
-        change(notebook)
-        school.hand_in(name, notebook)
-    school.hand_in("gradebook_written", school.notebook("empty", _write_gradebook(school.database)))
-    school.hand_in("sockets_opened", school.notebook("empty", _open_sockets(port)))
-    school.hand_in("surroundings_looked_at", school.notebook("honest", _LOOK_AROUND))
-    school.hand_in("wide_output", school.notebook("honest", "print('x' * (9 << 20))\nprint('y')"))
-    school.hand_in("scripts_in_the_report", _with_scripts(school.notebook("honest")))
-    school.hand_in("z_last_honest", school.notebook("honest"))
+    hand_in_everybody(school, port)
     school.said = school.grade() if request.param == "autograde" else school.grade_side_by_side("--jobs", "2")
     assert "starts without it" not in school.said  # a fork of the warm kernel failed
     school.marks = school.points()
@@ -328,12 +337,12 @@ def _with_scripts(notebook):
     return notebook
 
 
-@pytest.mark.parametrize("cheat", [*CODE, *STRUCTURE, "gradebook_written", "sockets_opened"])
+@pytest.mark.parametrize("cheat", CHEATS)
 def test_cheat_gains_no_mark(graded, cheat):
     assert graded.marks[cheat] == 0, graded.text_of(cheat)
 
 
-@pytest.mark.parametrize("student", ["a_first_honest", "z_last_honest", "wide_output", "scripts_in_the_report"])
+@pytest.mark.parametrize("student", HONEST)
 def test_hostile_neighbours_cost_an_honest_student_nothing(graded, student):
     assert graded.marks[student] == 9, graded.text_of(student)
 

@@ -1,0 +1,198 @@
+"""Figures of grading, each held to what it must reach: python benchmarks/grading.py
+
+Exits with 1 if a figure that must be reached is missed. The peer is plain `nbgrader autograde` with the same sandbox,
+in a course of its own, in the same run. --json prints the figures for a program.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests")]
+
+from grader import batch, demo  # noqa: E402
+from grader.course import Course  # noqa: E402
+
+BOMBS = ("memory_bomb", "memory_bomb_by_many", "fork_bomb", "thread_bomb", "endless_loop", "endless_loop_in_a_test")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--lesson", default="carclassifier_easy", help="whose solutions are timed")
+    arguments.add_argument("--submissions", type=int, default=40, help="solutions that `python -m grader grade` grades")
+    arguments.add_argument("--plain", type=int, default=6, help="how many of them plain `nbgrader autograde` grades")
+    arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--honest", type=int, default=20, metavar="N", help="solutions graded of each lesson")
+    arguments.add_argument("--only", nargs="+", choices=[part.__name__ for part in PARTS], help="these figures only")
+    arguments.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = arguments.parse_args()
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="edgekit-grading-") as scratch:
+        for part in PARTS:
+            if not options.only or part.__name__ in options.only:
+                lines += part(Path(scratch).resolve(), options)
+    if options.json:
+        print(json.dumps([dict(zip(("figure", "value", "must", "reached"), line, strict=True)) for line in lines]))
+    else:
+        print(f"\n{'figure':66} {'measured':>40}  {'must':>10}")
+        for what, value, must, reached in lines:
+            print(f"{what:66} {value:>40}  {must:>10}  {'' if reached else 'MISSED'}")
+    sys.exit(not all(reached for *_, reached in lines))
+
+
+def throughput(scratch, options):
+    """Seconds a submission, beside plain nbgrader's; all are solutions, so all marks must be full."""
+    plain = course_of(scratch / "plain", options.lesson, options.plain)
+    batched = course_of(scratch / "throughput", options.lesson, options.submissions)
+    seconds = timed(lambda: demo.nbgrader(plain, "autograde", options.lesson))
+    start = timed(lambda: demo.nbgrader(plain, "autograde", options.lesson))  # nothing left to do
+    theirs = (seconds - start) / options.plain + start / options.submissions  # as if it had graded as many
+    ours = timed(lambda: grade(batched, options.lesson, options)) / options.submissions
+    measured = f"{theirs:.2f} s / {ours:.2f} s = {theirs / ours:.1f}"
+    what = f"{options.lesson}, each of {options.submissions}: nbgrader (timed {options.plain}) / --jobs {options.jobs}"
+    yield what, measured, "at least 4", theirs / ours >= 4
+    yield fully_marked(plain, options.lesson, "plain nbgrader")
+    yield fully_marked(batched, options.lesson, f"--jobs {options.jobs}")
+
+
+def honest(scratch, options):
+    """Runs of every lesson's solution."""
+    for name in Course.at(CHECKOUT / "grader").names:
+        timed_one = Course.at(scratch / "throughput")
+        if name == options.lesson and len(batch.handed_in(timed_one, name)) >= options.honest:
+            continue  # counted there
+        course = course_of(scratch / "honest", name, options.honest)
+        grade(course, name, options)
+        yield fully_marked(course, name, f"--jobs {options.jobs}")
+
+
+def killed(scratch, options):
+    """kill -9 of the whole process group in the middle, then the same command again."""
+    from grading import Class
+
+    school = Class(scratch / "killed")
+    students = {f"student_{number:02}" for number in range(12)}
+    for student in students:
+        school.hand_in(student, school.notebook("honest"))
+    command = [*command_of(school.course, "toy", options)]
+    process = subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, stderr=subprocess.DEVNULL)
+    while len(before := done(school.course, students)) < 4 and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = done(school.course, students)
+    subprocess.run(command, cwd=CHECKOUT, check=True)
+    after = done(school.course, students)
+    with sqlite3.connect(school.database) as database:
+        marks = database.execute("select count(*), count(distinct notebook_id || cell_id), sum(auto_score) from grade")
+        rows, distinct, points = marks.fetchone()
+    again = sum(after[student] != before[student] for student in before)
+    reached = set(after) == students and rows == distinct == 4 * len(students) and points == 9 * len(students)
+    yield (
+        f"kill -9 when {len(before)} of {len(students)} were graded, again: marks, doubled, graded twice",
+        f"{rows} of {4 * len(students)}, {rows - distinct}, {again}",
+        "all, 0, 0",
+        reached and not again and 0 < len(before) < len(students),
+    )
+
+
+def cheats(scratch, options):
+    """Every cheat and every hostile notebook of the tests, graded with honest ones among them."""
+    import test_grader_cheats as hostile
+    from grading import LIMITS, Class
+
+    school = Class(scratch / "cheats")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        hostile.hand_in_everybody(school, listener.getsockname()[1])
+        school.grade_side_by_side("--jobs", str(options.jobs))
+        try:
+            listener.accept()
+            reached_out = 1
+        except BlockingIOError:
+            reached_out = 0
+    points = school.points()
+    tried = set(hostile.CHEATS)
+    gained = sorted(student for student in tried if points[student])
+    what = "cheats that gained a mark, of those tried"
+    yield what, f"{len(gained)} of {len(tried)} {' '.join(gained)}".strip(), "0", not gained and len(tried) >= 30
+    yield "connections that hostile notebooks could make", str(reached_out), "0", not reached_out
+
+    limit = next(float(line.split("=")[1]) for line in LIMITS.splitlines() if "notebook_seconds" in line)
+    longest = max(seconds_of(school.autograded(student)) for student in BOMBS)
+    what = f"longest of {len(BOMBS)} that eat memory, fork or never end"
+    yield what, f"{longest:.0f} s", f"{limit:.0f} s", longest <= limit + 10  # the last cell's own limit, and its end
+    full = [student for student in hostile.HONEST if points[student] == 9]
+    yield (
+        "honest ones among them fully marked",
+        f"{len(full)} of {len(hostile.HONEST)}",
+        "all",
+        full == [*hostile.HONEST],
+    )
+
+
+PARTS = (throughput, honest, killed, cheats)
+
+
+def course_of(root, name, count):
+    """A course in which ``count`` students hand in the solution of lesson ``name``."""
+    original = Course.at(CHECKOUT / "grader")
+    course = demo.make_course(original.lessons, name, root / name)
+    notebook = demo.submission(original, name, "honest")
+    for number in range(count):
+        demo.hand_in(course, name, f"student_{number:02}", notebook)
+    demo.nbgrader(course, "generate_assignment", name)
+    return course
+
+
+def command_of(course, name, options):
+    """The command that is measured."""
+    return [sys.executable, "-m", "grader", "--course", str(course.root), "grade", name, "--jobs", str(options.jobs)]
+
+
+def grade(course, name, options):
+    """Grade a class; what the command says is shown."""
+    subprocess.run(command_of(course, name, options), cwd=CHECKOUT)
+
+
+def fully_marked(course, name, how):
+    """The line of the table about honest students."""
+    marked = demo.marks(course, name).values()
+    full = sum(demo.total(marks) == demo.maximum(marks) > 0 for marks in marked)
+    everybody = len(batch.handed_in(course, name))
+    return f"solutions of {name} fully marked, {how}", f"{full} of {everybody}", "all", full == everybody
+
+
+def done(course, students):
+    """The students who are graded, with when."""
+    path = course.root / "autograded"
+    return {
+        student: (path / student / "toy" / "toy.ipynb").stat().st_mtime_ns
+        for student in students
+        if batch.is_graded(course, "toy", student)
+    }
+
+
+def seconds_of(notebook):
+    """What the cells of a graded notebook took together."""
+    return sum(cell.metadata.get("edgekit", {}).get("seconds", 0) for cell in notebook.cells)
+
+
+def timed(function):
+    """The seconds that a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
