@@ -4,11 +4,15 @@
     with cpp.board("main_cpp", model_files) as board:
         score = board.classify([0, 1]).scores[0]
 
-Only the text of the student's cell is taken. The project around it is made anew by trusted code; the compiler and the
-program run in the sandbox, so that neither ``#include "/etc/..."`` nor the program finds anything.
+Only the text of the student's cell is taken. The project around it is made anew by trusted code, and compiled once for
+all students; the student's file is compiled, and the program run, in the sandbox, so that neither
+``#include "/etc/..."`` nor the program finds anything.
 """
 
+import atexit
 import contextlib
+import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -20,7 +24,7 @@ from grader import sandbox
 
 MAX_HEARD = 16 << 20  # bytes that a program may say
 _LIMITS = sandbox.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
-_BUILD = "import sys; from edgekit import firmware; firmware.open_project(sys.argv[1]).build('sim')"
+_CAMERA = "/nowhere"  # the simulated camera's folder: with no pictures it shows colour bars
 
 
 class CppError(AssertionError):
@@ -66,7 +70,7 @@ def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.c
         project = _create(app, Path(scratch) / "project", model_files)
         (project.directory / path).write_text(source, encoding="utf-8")
         Path(scratch).chmod(0o755)
-        _build(project.directory, build_seconds)
+        _build(project, path, build_seconds)
         with _transport(_taken_out(project.program("sim"), Path(scratch) / "run")) as transport:
             try:
                 opened = Board(transport)
@@ -107,11 +111,24 @@ def _cell_text(cell: str, path: str) -> str:
     return next((text for text in reversed(history) if text.lstrip().startswith(f"%%firmware {path}")), "")
 
 
-def _build(project: Path, seconds: float) -> None:
-    program = [sys.executable, "-c", _BUILD, str(project)]
+def _build(project, path: str, seconds: float) -> None:
+    """Compile the student's file in the sandbox and link it with the rest, as the project's sim environment would."""
+    source, program = project.directory / "src", project.program("sim")
+    program.parent.mkdir(parents=True)
+    rest = [
+        file
+        for file in sorted(source.rglob("*.cpp"))
+        if file != project.directory / path and not file.is_relative_to(source / "board" / "esp")
+    ]
+    headers = b"".join(file.read_bytes() for file in sorted(source.rglob("*.h")))
+    objects = []
+    for number, file in enumerate(rest):
+        objects.append(program.parent / f"{number}.o")
+        shutil.copyfile(_object(file, source, headers), objects[-1])
+    command = [*_compiler(source), str(project.directory / path), *map(str, objects), "-o", str(program)]
     if sandbox.is_unsafe():
         result = subprocess.run(
-            program,
+            command,
             timeout=seconds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -119,9 +136,39 @@ def _build(project: Path, seconds: float) -> None:
             text=True,
         )
     else:
-        result = sandbox.run(program, _LIMITS, seconds, binds=[(project, True)])
+        result = sandbox.run(command, _LIMITS, seconds, binds=[(project.directory, True)])
     if result.returncode:
         raise CppError(f"main.cpp does not build:\n{_compiler_says(result.stdout)}")
+
+
+def _compiler(source: Path) -> list[str]:
+    from edgekit import _compiler, firmware
+
+    name = next(iter(_compiler.compilers()), None)
+    if name is None:
+        raise RuntimeError(f"no C++ compiler is installed: {_compiler.REMEDY}")
+    return [name, *firmware.CXX_FLAGS, f"-I{source}", f'-DCAMERA_FOLDER="{_CAMERA}"']
+
+
+def _object(file: Path, source: Path, headers: bytes) -> Path:
+    """A file of the project's own, compiled; kept for the next student."""
+    command = _compiler(source)
+    name = str(file.relative_to(source))
+    flags = [word for word in command if not word.startswith("-I")]
+    key = hashlib.sha256("\0".join([*flags, name]).encode() + headers + file.read_bytes()).hexdigest()
+    made = _objects() / f"{key}.o"
+    if not made.exists():
+        new = made.with_suffix(".new")
+        subprocess.run([*command, "-c", str(file), "-o", str(new)], check=True, capture_output=True)
+        new.rename(made)
+    return made
+
+
+@functools.cache
+def _objects() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="edgekit-objects-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _compiler_says(output: str) -> str:
