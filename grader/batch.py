@@ -203,7 +203,7 @@ def _run(root: Path, name: str, student: str, config: Config) -> dict:
     from grader.submissions import harden
 
     harden()
-    RunSubmission.warm = True
+    RunSubmission.warm = RunSubmission.brief = True
     submitted = root / "submitted" / student / name
     notebook = read_or_note(submitted / f"{name}.ipynb")
     about = {"student": student, "assignment": name, "notebook": name, "db_url": f"sqlite:///{root / 'gradebook.db'}"}

@@ -30,6 +30,7 @@ UNSAFE_NOTE = (
     "Trust these marks only if you trust the student."
 )
 _SHOWN = ("text/plain", "image/png", "image/jpeg")  # of a student's outputs: nothing that a browser would run
+_NOT_RUN = "(This cell was not run: no mark depends on it.)\n"
 INSTRUCTOR_ONLY = {"edgekit": "instructor only"}
 
 
@@ -49,6 +50,9 @@ class RunSubmission(NbGraderPreprocessor):
     source_root = Unicode("", help="The course's source folder; set by grader.course.").tag(config=True)
 
     warm: ClassVar[bool] = False  # whether student kernels are forks of one that has imported what the lesson imports
+    brief: ClassVar[bool] = (
+        False  # whether cells that no mark depends on are left out, where the student left them as is
+    )
     prepared: ClassVar[dict[tuple[str, str], NotebookNode]] = {}  # run elsewhere (grader.batch), by student and lesson
 
     @property
@@ -85,7 +89,7 @@ class RunSubmission(NbGraderPreprocessor):
             student = self._student_kernel(submitted, lesson)
             try:
                 with _trusted_kernel(self.limits) as tests:
-                    _Grading(student, tests, lesson, self.limits, own).grade(nb)
+                    _Grading(student, tests, lesson, self.limits, own, self.brief).grade(nb)
             finally:
                 student.close()
 
@@ -168,8 +172,11 @@ def _close_spare() -> None:
 class _Grading:
     """One submission on its way through the two kernels."""
 
-    def __init__(self, student: Kernel, tests: Kernel, lesson: Lesson, limits: sandbox.Limits, folder: Path):
+    def __init__(
+        self, student: Kernel, tests: Kernel, lesson: Lesson, limits: sandbox.Limits, folder: Path, brief: bool
+    ):
         self.folder = folder
+        self.brief = brief
         self.student = student
         self.tests = tests
         self.lesson = lesson
@@ -184,7 +191,9 @@ class _Grading:
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
             started = time.monotonic()
-            if grade_id in self.lesson.tests and utils.is_grade(cell):
+            if self.brief and cell.source in self.lesson.not_graded:
+                cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=_NOT_RUN)]
+            elif grade_id in self.lesson.tests and utils.is_grade(cell):
                 cell.source = self.lesson.tests[grade_id]
                 cell.outputs = self._test(grade_id, self.lesson.points[grade_id])
             else:

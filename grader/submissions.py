@@ -95,6 +95,11 @@ class Lesson:
         return {cell.grade_id: cell.source for cell in self.cells.values() if cell.is_test}
 
     @property
+    def not_graded(self) -> set[str]:
+        """The sources of the cells that the instructor tagged so: no mark depends on them."""
+        return {cell.source for cell in self.source.cells if "not-graded" in cell.metadata.get("tags", [])}
+
+    @property
     def points(self) -> dict[str, float]:
         return {cell.grade_id: float(cell.metadata["points"]) for cell in self.cells.values() if cell.is_test}
 
