@@ -73,6 +73,19 @@ def test_a_cpp_task_gets_a_cpp_stub(tmp_path):
     assert released.cells[0].source == "%%firmware src/main.cpp\nint main() {\n    // YOUR CODE HERE\n}"
 
 
+def test_lessons_share_text_with_its_tasks(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "part.md").write_text("```{code-cell}\n:test: shared\n:points: 2\n\nassert x\n```\n")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        text = f"# {name}\n\n```{{include}} ../shared/part.md\n```\n\nThe end.\n"
+        notebook = lesson(tmp_path / name, text)
+        assert [cell.source for cell in notebook.cells] == [f"# {name}", "assert x", "The end."]
+        assert notebook.cells[1].metadata.nbgrader.points == 2
+    with pytest.raises(LessonError, match="includes ../shared/other.md, which is not there"):
+        lesson(tmp_path / "one", "```{include} ../shared/other.md\n```\n")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
