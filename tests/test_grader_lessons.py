@@ -82,7 +82,7 @@ def test_lessons_share_text_with_its_tasks(tmp_path):
         notebook = lesson(tmp_path / name, text)
         assert [cell.source for cell in notebook.cells] == [f"# {name}", "assert x", "The end."]
         assert notebook.cells[1].metadata.nbgrader.points == 2
-    with pytest.raises(LessonError, match="includes ../shared/other.md, which is not there"):
+    with pytest.raises(LessonError, match=r"includes \.\./shared/other\.md, which is not there"):
         lesson(tmp_path / "one", "```{include} ../shared/other.md\n```\n")
 
 
