@@ -1,7 +1,8 @@
 """Figures of grading, each held to what it must reach: python benchmarks/grading.py
 
 Exits with 1 if a figure that must be reached is missed. The peer is plain `nbgrader autograde` with the same sandbox,
-in a course of its own, in the same run. --json prints the figures for a program.
+in a course of its own, in the same run; it runs every cell, where `python -m grader grade` leaves out those that the
+lesson's author tagged as ones no mark depends on. --json prints the figures for a program.
 """
 
 import argparse
