@@ -9,68 +9,17 @@ import secrets
 import struct
 import time
 import weakref
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgekit import _frame
+from edgekit._answers import BoardError, Photo, parse_ready, parse_result
 from edgekit._transport import TransportError
 
 _PIECE = 240  # bytes of input in one frame; EspSerialPort.h has the same number
 _LONGEST_INFERENCE = 20.0  # seconds without a step forward after which a board that has an input counts as silent
 _MOST_RESTARTS = 20  # while it has one input: more than a bad line and late answers to a greeting explain
 _NEW_BAUD_SECONDS = 1.5  # less than the 2 seconds after which the board gives up a new rate that brought no frame
-_INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
-
-
-class BoardError(Exception):
-    """The board cannot be reached or says that something is wrong; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a board says about the network on it.
-
-    Attributes:
-        model: its name.
-        input_shape: shape of an input, without the batch.
-        input_dtype: NumPy type of the values to send: float32 for real numbers, uint8 for pixels.
-        dtype: the network's own type: "float32" or "int8".
-        input_scale, input_zero_point: real = scale * (value - zero_point); 1 and 0 for float32.
-        output_size: number of scores.
-        output_scale, output_zero_point: the same for the output.
-        arena_bytes: working memory of the network.
-    """
-
-    model: str
-    input_shape: tuple
-    input_dtype: np.dtype
-    dtype: str
-    input_scale: float
-    input_zero_point: int
-    output_size: int
-    output_scale: float
-    output_zero_point: int
-    arena_bytes: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the network on a board said about one input.
-
-    Attributes:
-        scores: float32 array, shape (n,): real values.
-        microseconds: how long the network took, measured on the board.
-        label: the application's verdict in words; empty if it gives none.
-    """
-
-    scores: np.ndarray
-    microseconds: int
-    label: str = ""
-
-    def __repr__(self):
-        scores = ", ".join(f"{score:.4f}" for score in self.scores)
-        return f"{self.label + ': ' if self.label else ''}{scores} ({self.microseconds:,} µs on the board)"
 
 
 class Board:
@@ -161,12 +110,9 @@ class Board:
             ValueError: the input has another shape, or values that do not fit its type.
             BoardError: the board does not answer, or reports an error.
         """
-        if self.closed:
-            raise BoardError(
-                f"{self.name} is closed: open it again, for example with %flash or edgekit.board.current()"
-            )
+        self._check_open()
         data = self._as_input(values).tobytes()
-        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1  # 0 is no transfer
+        self._new_transfer()
         transfer = self._transfer
         pieces = range(0, len(data), _PIECE)
         self._send_pieces(transfer, data, pieces)
@@ -196,7 +142,7 @@ class Board:
                 heard = time.monotonic()
             elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
                 if frame.type == _frame.RESULT:
-                    return _parse_result(frame.payload)
+                    return parse_result(frame.payload)
                 if frame.type == _frame.ERROR:
                     raise BoardError(f"{self.name} says: {frame.payload[4:].decode('utf-8', 'replace')}")
                 if frame.type == _frame.MISSING:
@@ -205,6 +151,44 @@ class Board:
                     self._ask(transfer)
                     if offsets != missing:
                         heard, missing = time.monotonic(), offsets
+
+    def photograph(self):
+        """Take a photograph with the board's camera.
+
+        Returns:
+            uint8 array (height, width, 3) as the network on the board gets it: red, green and blue, from 0 to 255.
+
+        Raises:
+            BoardError: the program on the board has no camera, or sends no photograph.
+        """
+        self._check_open()
+        self._new_transfer()
+        transfer, photo = self._transfer, Photo(self.info.input_shape, _PIECE)
+        heard, wait, ask_at, asked = time.monotonic(), 0.2, 0.0, []
+        while (image := photo.image()) is None:
+            now = time.monotonic()
+            if now - heard > _LONGEST_INFERENCE:
+                raise BoardError(self._no_photograph())
+            if now >= ask_at:  # by the clock, since a program that looks through its camera never stops talking
+                if now - heard > 2.0 and self._baud != self._start_baud:
+                    self._recover_baud()
+                asked = photo.missing()[: (_frame.MAX_PAYLOAD - 4) // 4]
+                self._send(_frame.SHOW, struct.pack(f"<{1 + len(asked)}I", transfer, *asked))
+                wait = min(wait * 1.5, 1.0)
+                ask_at = time.monotonic() + wait
+            frame = self._receive(max(0.0, ask_at - time.monotonic()))
+            if frame is None:
+                continue
+            if frame.type == _frame.READY:  # it was reset and has forgotten the wish
+                ask_at = 0.0
+            elif len(frame.payload) >= 4 and struct.unpack_from("<I", frame.payload)[0] == transfer:
+                if frame.type == _frame.ERROR:
+                    raise BoardError(f"{self.name} says: {frame.payload[4:].decode('utf-8', 'replace')}")
+                if frame.type == _frame.PHOTO and photo.take(frame.payload):
+                    heard, wait = time.monotonic(), 0.2
+                    # What was asked for comes in order: nothing more is on its way after the last.
+                    ask_at = 0.0 if photo.newest == (asked[-1] if asked else photo.last) else heard + wait
+        return image
 
     def monitor(self, on_text=None, seconds=None):
         """Hand over what the board prints, as it comes, until interrupted.
@@ -255,6 +239,15 @@ class Board:
             self._hello(self.patience)
             raise BoardError(f"{self.name} cannot be understood at {baud} baud: {self._start_baud} is used") from None
 
+    def _check_open(self):
+        if self.closed:
+            raise BoardError(
+                f"{self.name} is closed: open it again, for example with %flash or edgekit.board.current()"
+            )
+
+    def _new_transfer(self):
+        self._transfer = (self._transfer + 1) & 0xFFFFFFFF or 1  # 0 is no transfer
+
     def _use_baud(self, baud):
         self.transport.set_baud(baud)
         self._baud = baud
@@ -276,7 +269,7 @@ class Board:
         while (remaining := deadline - time.monotonic()) > 0:
             self._send(_frame.HELLO)
             if frame := self._wait_for(_frame.READY, min(remaining, 0.5)):
-                return _parse_ready(frame.payload)
+                return parse_ready(frame.payload)
         raise BoardError(self._silence())
 
     def _wait_for(self, kind, seconds):
@@ -297,6 +290,16 @@ class Board:
         return (
             f"{self.name} does not answer: press its RST button; if that does not help, flash it again "
             "(%flash), and look with %monitor whether it prints anything"
+        )
+
+    def _no_photograph(self):
+        try:
+            self._hello(2.0)
+        except BoardError as error:
+            return str(error)
+        return (
+            f"{self.name} answers, but sends no photograph: bring the car application to it again, made with this "
+            "edgekit, and see that its loop reaches images.next()"
         )
 
     def _as_input(self, values):
@@ -345,31 +348,3 @@ class Board:
             inbox.extend(self._reader.take(self.transport.read(timeout)))
         except TransportError as error:
             raise self._gone(error) from None
-
-
-def _parse_ready(payload):
-    version, input_type, model_type, rank = struct.unpack_from("<BccB", payload)
-    if version != 1 or input_type.decode() not in _INPUT_TYPES:
-        raise BoardError("the board speaks another version of the protocol: flash it again with this edgekit")
-    shape = struct.unpack_from(f"<{rank}i", payload, 4)
-    rest = struct.Struct("<ififiI")
-    at = 4 + 4 * rank
-    output_size, scale, zero_point, out_scale, out_zero_point, arena = rest.unpack_from(payload, at)
-    return Info(
-        model=payload[at + rest.size :].decode("utf-8", "replace"),
-        input_shape=shape,
-        input_dtype=_INPUT_TYPES[input_type.decode()],
-        dtype="int8" if model_type == b"b" else "float32",
-        input_scale=scale,
-        input_zero_point=zero_point,
-        output_size=output_size,
-        output_scale=out_scale,
-        output_zero_point=out_zero_point,
-        arena_bytes=arena,
-    )
-
-
-def _parse_result(payload):
-    microseconds, length = struct.unpack_from("<IB", payload, 4)
-    label = payload[9 : 9 + length].decode("utf-8", "replace")
-    return Result(np.frombuffer(payload[9 + length :], "<f4").copy(), microseconds, label)

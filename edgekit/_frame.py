@@ -8,8 +8,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-HELLO, IMAGE, QUERY, SET_BAUD = 0x81, 0x82, 0x83, 0x84
-READY, RESULT, ERROR, MISSING = 0x91, 0x92, 0x93, 0x94
+HELLO, IMAGE, QUERY, SET_BAUD, SHOW = 0x81, 0x82, 0x83, 0x84, 0x85
+READY, RESULT, ERROR, MISSING, PHOTO = 0x91, 0x92, 0x93, 0x94, 0x95
 MAX_PAYLOAD = 256
 _LONGEST_TEXT = 1 << 16  # of text that nobody asks for, the last part is kept
 _LONGEST = MAX_PAYLOAD + 7 + 2

@@ -201,7 +201,7 @@ def _fingerprint(values):
 
 
 def _restore_baud(device, baud):
-    from edgekit._board import BoardError
+    from edgekit._answers import BoardError
 
     with contextlib.suppress(BoardError):  # what was measured counts, whatever the line does afterwards
         if not device.closed:

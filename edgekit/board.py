@@ -5,7 +5,8 @@ with edgekit.board.simulate(project) as board:
 """
 
 from edgekit import _ports
-from edgekit._board import Board, BoardError, Info, Result
+from edgekit._answers import BoardError, Info, Result
+from edgekit._board import Board
 from edgekit._transport import SerialTransport, SimulatedTransport, StdioTransport, Transport, TransportError
 
 __all__ = [

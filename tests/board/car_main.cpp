@@ -2,11 +2,13 @@
 #include "Model.h"
 #include "board/CameraImageProvider.h"
 #include "board/EspSerialPort.h"
+#include "board/Led.h"
 #include "board/SerialImageProvider.h"
 #include "board/Stopwatch.h"
 
 extern "C" void app_main() {
     EspSerialPort serial;
+    Led led;
     CameraImageProvider images(serial);
 
     Model model;
@@ -24,6 +26,7 @@ extern "C" void app_main() {
 
         float score = model.output(0);
 
+        led.show(score > 0.5f);
         serial.write_result(score, score > 0.5f ? "car" : "no car", microseconds);
     }
 }

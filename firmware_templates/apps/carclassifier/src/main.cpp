@@ -2,11 +2,13 @@
 #include "Model.h"
 #include "board/CameraImageProvider.h"
 #include "board/EspSerialPort.h"
+#include "board/Led.h"
 #include "board/SerialImageProvider.h"
 #include "board/Stopwatch.h"
 
 extern "C" void app_main() {
     EspSerialPort serial;
+    Led led;
     CameraImageProvider images(serial);  // TODO 5: SerialImageProvider takes them from the computer instead.
 
     // TODO 1: create the model.
@@ -22,6 +24,7 @@ extern "C" void app_main() {
 
         float score = 0.0f;  // TODO 4: read the model's output.
 
+        led.show(score > 0.5f);
         serial.write_result(score, score > 0.5f ? "car" : "no car", microseconds);
     }
 }

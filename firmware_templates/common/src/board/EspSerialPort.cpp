@@ -6,6 +6,8 @@
 #include "../Model.h"
 #include "Uart.h"
 
+static constexpr char from_the_camera[] = "this program takes its images from the camera, not from the computer";
+
 EspSerialPort::EspSerialPort() {
     uart::open();
     printf("%s: ready\n", Model::name);
@@ -71,13 +73,16 @@ void EspSerialPort::handle(const Frame &frame) {
             if (frame.number(0) == answered_) {
                 send(answer_);
             } else if (input_ == nullptr) {
-                refuse(frame.number(0));
+                refuse(frame.number(0), from_the_camera);
             } else {
                 send_missing(frame.number(0));
             }
             break;
         case Frame::SET_BAUD:
             change_baud(frame.number(0));
+            break;
+        case Frame::SHOW:
+            take_wish(frame);
             break;
     }
 }
@@ -91,7 +96,7 @@ void EspSerialPort::take_piece(const Frame &frame) {
         return;  // a late double
     }
     if (input_ == nullptr) {
-        refuse(transfer);
+        refuse(transfer, from_the_camera);
         return;
     }
     if (transfer != transfer_ || missing_ < 0) {
@@ -121,10 +126,61 @@ void EspSerialPort::take_piece(const Frame &frame) {
     }
 }
 
-void EspSerialPort::refuse(uint32_t transfer) {
+void EspSerialPort::refuse(uint32_t transfer, const char *why) {
     transfer_ = transfer;
-    write_error("this program takes its images from the camera, not from the computer");
-    transfer_ = 0;  // what the camera sees next is no answer to this
+    write_error(why);
+    transfer_ = 0;  // what the program does next is no answer to this
+}
+
+// A wish for a photograph that is not being sent is one for a new one: the computer knows by the checksum in each piece
+// which pieces belong together.
+void EspSerialPort::take_wish(const Frame &frame) {
+    const uint32_t transfer = frame.number(0);
+    if (input_ != nullptr) {
+        refuse(transfer, "this program takes its inputs from the computer and has no camera");
+    } else if (photo_ == nullptr || transfer != shown_) {
+        wanted_ = transfer;
+    } else {
+        since_wish_.restart();
+        send_photo(frame.size > 4 ? static_cast<int>(frame.number(4)) : 0);
+        for (int at = 8; at + 4 <= frame.size; at += 4) {
+            send_photo(static_cast<int>(frame.number(at)));
+        }
+    }
+}
+
+bool EspSerialPort::show(const uint8_t *picture, int size) {
+    if (wanted_ == 0) {
+        return false;
+    }
+    shown_ = wanted_;
+    wanted_ = 0;
+    photo_ = picture;
+    photo_size_ = size;
+    photo_crc_ = crc32(picture, size);
+    for (int offset = 0; offset < size; offset += piece_) {
+        send_photo(offset);
+    }
+    since_wish_.restart();
+    while (wanted_ == 0 && since_wish_.microseconds() < 2000000) {
+        listen(100);
+    }
+    photo_ = nullptr;
+    return wanted_ != 0;
+}
+
+void EspSerialPort::send_photo(int offset) {
+    if (offset < 0 || offset >= photo_size_ || offset % piece_ != 0) {
+        return;
+    }
+    Frame frame;
+    frame.type = Frame::PHOTO;
+    frame.append(shown_);
+    frame.append(static_cast<uint32_t>(photo_size_));
+    frame.append(photo_crc_);
+    frame.append(static_cast<uint32_t>(offset));
+    frame.append(photo_ + offset, offset + piece_ < photo_size_ ? piece_ : photo_size_ - offset);
+    send(frame);
 }
 
 void EspSerialPort::send_missing(uint32_t transfer) {

@@ -16,6 +16,9 @@ public:
     void receive_input(void *input, int size, char type);
     // Answers what the computer has asked and does not wait: for a program that takes its inputs from elsewhere.
     void answer(char type);
+    // Sends the picture that the camera has just taken if the computer wants one, and stays until the computer has it;
+    // true if it wants another already.
+    bool show(const uint8_t *picture, int size);
 
     // Sends what the network said about the last input, as text and as a frame.
     void write_result(float score, uint32_t microseconds);
@@ -38,7 +41,9 @@ private:
     void send(Frame &frame);
     void send_ready();
     void send_missing(uint32_t transfer);
-    void refuse(uint32_t transfer);
+    void refuse(uint32_t transfer, const char *why);
+    void take_wish(const Frame &frame);
+    void send_photo(int offset);
     void change_baud(uint32_t baud);
     void doubt_new_baud();
 
@@ -57,6 +62,14 @@ private:
     uint32_t transfer_ = 0;
     int missing_ = 0;
     uint8_t received_[max_pieces_ / 8] = {};
+
+    // The photograph that the computer wants, and the one that it is being sent; 0 is none.
+    uint32_t wanted_ = 0;
+    uint32_t shown_ = 0;
+    const uint8_t *photo_ = nullptr;
+    int photo_size_ = 0;
+    uint32_t photo_crc_ = 0;
+    Stopwatch since_wish_;
 
     // The last answer, sent again when the computer asks because it was lost.
     Frame answer_;

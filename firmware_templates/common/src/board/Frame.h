@@ -14,11 +14,13 @@ struct Frame {
         IMAGE = 0x82,     // a piece of an input: transfer (4), total bytes (4), offset (4), bytes
         QUERY = 0x83,     // what became of this transfer (4)?
         SET_BAUD = 0x84,  // talk at this rate (4) from now on
+        SHOW = 0x85,      // send a photograph: transfer (4), then offset (4) of missing pieces, none for a new one
         // from the board
         READY = 0x91,    // the network: see EspSerialPort::send_ready
         RESULT = 0x92,   // transfer (4), microseconds (4), label length (1), label, scores (float32 each)
         ERROR = 0x93,    // transfer (4), text
         MISSING = 0x94,  // transfer (4), then offset (4) of pieces not yet received, at most 63
+        PHOTO = 0x95,    // a piece of one: transfer (4), total bytes (4), CRC-32 of the whole (4), offset (4), bytes
     };
     static constexpr int max_payload = 256;
     static constexpr int overhead = 3 + 4;                               // type and sequence, checksum

@@ -8,7 +8,7 @@ class CameraImageProvider : public ImageProvider {
 public:
     explicit CameraImageProvider(EspSerialPort &serial);
 
-    // Takes a picture, after answering what the computer has asked meanwhile.
+    // Takes a picture, after answering what the computer has asked meanwhile; one that the computer wants is sent to it.
     const uint8_t *next() override;
 
 private:

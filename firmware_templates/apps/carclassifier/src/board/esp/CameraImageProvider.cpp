@@ -2,6 +2,7 @@
 #include "../CameraImageProvider.h"
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "driver/gpio.h"
 #include "esp_camera.h"
@@ -49,14 +50,9 @@ static void start() {
     sensor->set_vflip(sensor, 1);
 }
 
-CameraImageProvider::CameraImageProvider(EspSerialPort &serial) : serial_(serial) {
-    static_assert(Model::input_size == side * side * 3, "the camera takes pictures of 96 x 96 pixels");
-    start();
-}
+static uint8_t pixels[Model::input_size];
 
-const uint8_t *CameraImageProvider::next() {
-    static uint8_t pixels[Model::input_size];
-    serial_.answer('u');
+static void take() {
     camera_fb_t *picture = esp_camera_fb_get();
     if (picture == nullptr || picture->len != side * side * 2) {
         printf("error: the camera gave no picture\n");
@@ -72,5 +68,17 @@ const uint8_t *CameraImageProvider::next() {
         pixels[3 * i + 2] = static_cast<uint8_t>(blue << 3 | blue >> 2);
     }
     esp_camera_fb_return(picture);
+}
+
+CameraImageProvider::CameraImageProvider(EspSerialPort &serial) : serial_(serial) {
+    static_assert(Model::input_size == side * side * 3, "the camera takes pictures of 96 x 96 pixels");
+    start();
+}
+
+const uint8_t *CameraImageProvider::next() {
+    do {
+        serial_.answer('u');
+        take();
+    } while (serial_.show(pixels, sizeof pixels));
     return pixels;
 }

@@ -58,13 +58,8 @@ static void draw_colour_bars() {
     }
 }
 
-CameraImageProvider::CameraImageProvider(EspSerialPort &serial) : serial_(serial) {
-    static_assert(Model::input_size % 3 == 0, "the camera sees red, green and blue");
-}
-
-const uint8_t *CameraImageProvider::next() {
+static void take() {
     static size_t taken = 0;
-    serial_.answer('u');
     usleep(100000);  // ten pictures a second
     const std::vector<std::string> found = pictures();
     if (found.empty()) {
@@ -72,5 +67,16 @@ const uint8_t *CameraImageProvider::next() {
     } else {
         read(found[taken++ % found.size()]);
     }
+}
+
+CameraImageProvider::CameraImageProvider(EspSerialPort &serial) : serial_(serial) {
+    static_assert(Model::input_size % 3 == 0, "the camera sees red, green and blue");
+}
+
+const uint8_t *CameraImageProvider::next() {
+    do {
+        serial_.answer('u');
+        take();
+    } while (serial_.show(pixels, sizeof pixels));
     return pixels;
 }
