@@ -12,6 +12,7 @@ _MODULES = (
     "bias_correction",
     "board",
     "calibration",
+    "capture",
     "codegen",
     "datasets",
     "equalization",

@@ -7,6 +7,7 @@ edgekit export carclassifier --calibration cars    the same in int8
 edgekit firmware create xormodel folder out/xormodel.h out/xormodel.cpp
 edgekit firmware upload folder              build it and bring it to the board, or start the simulated one
 edgekit benchmark --simulate --images 500   what a board says about the test images, and how fast
+edgekit capture photographs                 take one's own with the board's camera, sorted into car and no_car
 """
 
 import argparse
@@ -125,6 +126,16 @@ def _parser():
         help="the network on the board, .tflite or .keras: count the scores that differ",
     )
     benchmark.set_defaults(run=_benchmark)
+
+    capture = commands.add_parser("capture", help="take photographs with a board's camera, sorted into car and no_car")
+    capture.add_argument("port", nargs="?", help="the board's serial port (default: found by itself)")
+    capture.add_argument("folder", type=Path, help="where to; a folder that has photographs gets more")
+    capture.add_argument(
+        "--simulate", action="store_true", help="the simulated board, with test images before its camera"
+    )
+    capture.add_argument("--project", type=Path, metavar="FOLDER", help="simulate this firmware project")
+    capture.add_argument("--baud", type=int, metavar="RATE", help="bits a second for the while, for example 921600")
+    capture.set_defaults(run=_capture)
     return parser
 
 
@@ -264,15 +275,10 @@ def _benchmark(options):
     from edgekit import benchmark, datasets
     from edgekit._faults import FaultyTransport
     from edgekit._transport import SerialTransport, SimulatedTransport, TransportError
-    from edgekit.board import Board, BoardError, locate
+    from edgekit.board import Board, BoardError
 
     reference = _read(options.reference) if options.reference else None
-    simulate = options.simulate or options.project is not None
-    if simulate and options.port:
-        raise ValueError(f"a benchmark runs either at {options.port} or with --simulate, not both")
-    port = options.port or (None if simulate else locate())
-    if port is None and not simulate:
-        raise BoardError("no board is plugged in: plug one in, name its port, or simulate one with --simulate")
+    port = _chosen_port(options)
     with contextlib.ExitStack() as stack:
         if port is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -307,16 +313,78 @@ def _benchmark(options):
     return 1 if result.wrong else 0
 
 
+def _chosen_port(options):
+    """The port that was named or found; None for the simulated board."""
+    from edgekit.board import BoardError, locate
+
+    if options.simulate or options.project is not None:
+        if options.port:
+            raise ValueError(f"choose either the board at {options.port} or a simulated one, not both")
+        return None
+    port = options.port or locate()
+    if port is None:
+        raise BoardError("no board is plugged in: plug one in, name its port, or simulate one with --simulate")
+    return port
+
+
 def _simulated_program(project, folder, reference):
     """The program of a project, or of the car network that comes with edgekit, and what it should answer."""
-    from edgekit import codegen, firmware
+    from edgekit import firmware
 
     if project is not None:
         return firmware.open_project(project).build("sim", on_line=None), reference
+    network, project = _car_project("benchmark", folder)
+    return project.build("sim", on_line=None), reference or network
+
+
+def _car_project(app, folder):
+    """The car network that comes with edgekit, and a project of this application around it."""
+    from edgekit import codegen, firmware
+
     print("Building the car network for the simulated board.")
     network = _quantized(_read(Path("carclassifier")), "cars")
     files = codegen.export(network, "carclassifier", folder / "generated")
-    return firmware.create("benchmark", folder / "project", files).build("sim", on_line=None), reference or network
+    return network, firmware.create(app, folder / "project", files)
+
+
+def _capture(options):
+    import contextlib
+    import tempfile
+
+    from edgekit import benchmark, board, capture, firmware
+
+    port = _chosen_port(options)
+    capture.check_folder(options.folder)
+    with contextlib.ExitStack() as stack:
+        if port is not None:
+            device = board.connect(port)
+        else:
+            if options.project is not None:
+                project = firmware.open_project(options.project)
+            else:
+                project = _simulated_camera(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            project.build("sim", on_line=None)
+            device = board.simulate(project)
+        stack.enter_context(device)
+        if options.baud:
+            stack.callback(benchmark.restore_baud, device, device.baud)
+            device.set_baud(options.baud)
+        print(f"Looking through {device.name}.")
+        try:
+            with capture.keyboard() as keys:
+                capture.collect(device, options.folder, keys)
+        finally:
+            print(f"{options.folder} holds {capture.count(options.folder)}.")
+
+
+def _simulated_camera(folder):
+    """A project whose camera sees some of the test images."""
+    from edgekit import datasets
+    from edgekit.lesson import put_before_camera
+
+    _, project = _car_project("carclassifier", folder)
+    put_before_camera(project, datasets.load("cars", "test").images[:20])
+    return project
 
 
 if __name__ == "__main__":

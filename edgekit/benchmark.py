@@ -139,7 +139,7 @@ def run(device, dataset, results="benchmark.csv", images=None, baud=None, refere
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(KeyboardInterrupt))
         if baud is not None and baud != device.baud:
-            stack.callback(_restore_baud, device, device.baud)
+            stack.callback(restore_baud, device, device.baud)
             device.set_baud(baud)
         file = stack.enter_context(_append(path, rows))
         bar = stack.enter_context(tqdm(total=images, initial=len(rows), unit="image"))
@@ -200,7 +200,8 @@ def _fingerprint(values):
     return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
 
 
-def _restore_baud(device, baud):
+def restore_baud(device, baud):
+    """Return to a rate, as far as the board can still be reached."""
     from edgekit._answers import BoardError
 
     with contextlib.suppress(BoardError):  # what was measured counts, whatever the line does afterwards

@@ -1,5 +1,8 @@
 """The car application: images from the computer or from the camera go through the network on the simulated board."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 from board_projects import FILES
@@ -7,6 +10,7 @@ from conftest import require
 
 from edgekit import board as boards
 from edgekit import calibration, codegen, datasets, firmware, models, network, quantization
+from edgekit.lesson import put_before_camera
 from edgekit.models import preprocess
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
@@ -71,6 +75,47 @@ def test_the_simulated_camera_shows_colour_bars_or_the_pictures_in_its_folder(pr
     assert "0.ppm is not a PPM picture of 96 x 96 pixels" in "".join(text)
 
 
+def test_the_light_shows_the_verdict(project, net, images):
+    expected = (net.predict(preprocess(images)) > 0.5).ravel()
+    both = images[[np.flatnonzero(expected)[0], np.flatnonzero(~expected)[0]]]
+    project.write("src/main.cpp", SOLUTION)
+    project.build("sim", on_line=None)
+    shutil.rmtree(project.directory / "camera", ignore_errors=True)
+    put_before_camera(project, both)
+    text = []
+    with boards.simulate(project) as board:
+        seen(board, 6, text)
+    lights = dict.fromkeys(("car", "no car"), None)
+    light, lines = "off", "".join(text).splitlines()
+    for line in lines:
+        if found := re.match(r"\(the light is (\w+)\)", line):
+            light = found[1]
+        elif found := re.match(r"(.*): .* in \d+ us", line):
+            assert lights[found[1]] in (None, light)
+            lights[found[1]] = light
+    assert lights == {"car": "on", "no car": "off"}
+
+
+def test_the_board_works_with_assertions_compiled_out(project, images, monkeypatch):
+    project.write("src/main.cpp", SOLUTION.replace("CameraImageProvider images", "SerialImageProvider images"))
+    project.build("sim", on_line=None)
+    with boards.simulate(project) as board:
+        expected = board.classify(images[0]).scores
+    monkeypatch.setenv("PLATFORMIO_BUILD_FLAGS", "-DNDEBUG")
+    project.build("sim", on_line=None)
+    with boards.simulate(project) as board:
+        assert board.classify(images[0]).scores == expected
+
+
+def test_nothing_on_the_board_is_done_inside_an_assertion(project):
+    """With assertions disabled assert() leaves its call out, and ESP_ERROR_CHECK() its stop."""
+    sources = [path for path in (project.directory / "src").rglob("*") if path.suffix in (".h", ".cpp")]
+    assert any(path.match("esp/*.cpp") for path in sources)
+    for path in sources:
+        code = re.sub(r"//.*", "", path.read_text())
+        assert not re.search(r"(?<!static_)\bassert\s*\(|\bESP_ERROR_CHECK", code), path
+
+
 def seen(board, count, text=None):
     """The first scores that the board prints; what it prints is added to `text`."""
     text = [] if text is None else text
@@ -85,3 +130,5 @@ def test_only_the_car_application_asks_for_the_camera_component(project, tmp_pat
     other = firmware.create("xormodel", tmp_path / "p", [FILES / "xormodel.h", FILES / "xormodel.cpp"])
     assert not (other.directory / "src/idf_component.yml").exists()
     assert not (other.directory / "src/board/esp/CameraImageProvider.cpp").exists()
+    assert "esp_driver_gpio" in (project.directory / "src/CMakeLists.txt").read_text()
+    assert "esp_driver_gpio" not in (other.directory / "src/CMakeLists.txt").read_text()

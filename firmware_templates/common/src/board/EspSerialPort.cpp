@@ -6,6 +6,8 @@
 #include "../Model.h"
 #include "Uart.h"
 
+static constexpr char from_the_computer[] =
+    "this program takes its inputs from the computer; for photographs flash the car application with its camera";
 static constexpr char from_the_camera[] = "this program takes its images from the camera, not from the computer";
 
 EspSerialPort::EspSerialPort() {
@@ -137,7 +139,7 @@ void EspSerialPort::refuse(uint32_t transfer, const char *why) {
 void EspSerialPort::take_wish(const Frame &frame) {
     const uint32_t transfer = frame.number(0);
     if (input_ != nullptr) {
-        refuse(transfer, "this program takes its inputs from the computer and has no camera");
+        refuse(transfer, from_the_computer);
     } else if (photo_ == nullptr || transfer != shown_) {
         wanted_ = transfer;
     } else {
