@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -231,7 +232,8 @@ def test_on_a_terminal_keys_need_no_enter_and_ctrl_c_loses_nothing(project, tmp_
         deadline = time.monotonic() + seconds
         while not re.search(pattern, text):
             assert time.monotonic() < deadline, text
-            text += os.read(ours, 65536).decode(errors="replace")
+            if select.select([ours], [], [], 1.0)[0]:
+                text += os.read(ours, 65536).decode(errors="replace")
 
     try:
         read_until("q quit")
