@@ -21,6 +21,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from grader import sandbox
 from grader.course import Course
 from grader.execution import RunSubmission, copy_files
+from grader.handed_in import unfit
 from grader.parcels import LessonParcel, NotToBeSent, Parcel
 from grader.submissions import Lesson, RestoreCells, read_or_note
 from grader.workers import Workers
@@ -111,7 +112,8 @@ def load_config(course: Course) -> Config:
 
 def handed_in(course: Course, name: str) -> list[str]:
     """The students who have handed in something for lesson ``name``."""
-    return sorted(path.parent.name for path in (course.root / "submitted").glob(f"*/{name}") if path.is_dir())
+    students = [path.parent.name for path in (course.root / "submitted").glob(f"*/{name}") if path.is_dir()]
+    return sorted(student for student in students if not unfit(student))
 
 
 def is_graded(course: Course, name: str, student: str) -> bool:
@@ -200,9 +202,6 @@ def run(parcel: Parcel) -> dict:
 
 def _run(root: Path, name: str, student: str, config: Config) -> dict:
     """In a worker: the student's notebook, made whole and run."""
-    from grader.submissions import harden
-
-    harden()
     RunSubmission.warm = RunSubmission.brief = True
     submitted = root / "submitted" / student / name
     notebook = read_or_note(submitted / f"{name}.ipynb")

@@ -2,6 +2,7 @@
 
 import os
 import sysconfig
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,11 @@ def configure(config, root: Path | str) -> None:
     from nbgrader import preprocessors as steps
     from nbgrader.converters import GenerateAssignment
 
-    from grader import releasing, submissions
+    from grader import handed_in, releasing, submissions
     from grader.execution import RunSubmission
 
     course = Course.at(root)
+    warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's, about nbgrader's own way with its sessions
     # nbgrader runs `alembic` by name, which fails where the virtual environment is used without being activated
     scripts = sysconfig.get_path("scripts")
     if scripts not in os.environ.get("PATH", "").split(os.pathsep):
@@ -86,5 +88,5 @@ def configure(config, root: Path | str) -> None:
     config.GenerateFeedback.preprocessors = [submissions.HideHiddenTests, steps.GetGrades, CSSHTMLHeaderPreprocessor]
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = {"markdown2html": submissions.harmless_html}
-    submissions.harden()
+    handed_in.harden(course.source)
     releasing.build_outdated(course)

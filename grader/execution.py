@@ -20,7 +20,7 @@ from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float, Integer, Unicode
 
-from grader import lesson_names, sandbox, warm
+from grader import handed_in, lesson_names, sandbox, warm
 from grader.course import CHECKOUT
 from grader.kernels import Kernel, error_output, in_new_loop
 from grader.submissions import Lesson, note
@@ -71,9 +71,8 @@ class RunSubmission(NbGraderPreprocessor):
         lesson = Lesson.of(resources, self.source_root)
         files = Path(resources["metadata"]["path"] or ".")
         in_new_loop(self._run, nb, lesson, files)
-        nb.metadata["edgekit"] = {
-            "unsafe": self.unsafe
-        }  # for reports; nothing of the submission's own metadata is here
+        # For reports; of the submission's own metadata nothing is here
+        nb.metadata["edgekit"] = nb.metadata.get("edgekit", {}) | {"unsafe": self.unsafe}
         if self.unsafe:
             nb.cells.insert(0, note(UNSAFE_NOTE))
         return nb, resources
@@ -82,7 +81,8 @@ class RunSubmission(NbGraderPreprocessor):
         _import_once(lesson.source, lesson.folder)
         with tempfile.TemporaryDirectory(prefix="edgekit-files-") as scratch:
             submitted, own = Path(scratch) / "submitted", Path(scratch) / "lesson"
-            copy_files(files, submitted, lesson.notebook)
+            half = self.disk_mb << 19  # bytes: room is left for what the notebook writes
+            copy_files(files, submitted, lesson.notebook, half)
             copy_files(lesson.folder, own, lesson.notebook)
             for folder in (Path(scratch), submitted, own):
                 folder.chmod(0o755)
@@ -289,14 +289,17 @@ def _trusted_environment() -> dict[str, str]:
     }
 
 
-def copy_files(folder: Path, target: Path, notebook: str) -> None:
-    """The regular files of ``folder`` but the notebook itself; links and devices are left behind."""
+def copy_files(folder: Path, target: Path, notebook: str, max_bytes: int = handed_in.MAX_BYTES) -> None:
+    """The regular files of ``folder`` but the notebook itself, over what is there; not links, not devices."""
     target.mkdir(parents=True, exist_ok=True)
-    for base, _, names in os.walk(folder):
-        for name in names:
-            path = Path(base, name)
-            relative = path.relative_to(folder)
-            if path.is_symlink() or not path.is_file() or relative == Path(f"{notebook}.ipynb"):
-                continue
-            (target / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / relative)
+    for path in handed_in.files(folder, max_bytes=max_bytes)[0]:
+        relative = path.relative_to(folder)
+        if relative == Path(f"{notebook}.ipynb"):
+            continue
+        for above in list(relative.parents)[-2::-1]:
+            if (target / above).is_file():
+                (target / above).unlink()
+        if (target / relative).is_dir():
+            shutil.rmtree(target / relative)
+        (target / relative).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / relative)

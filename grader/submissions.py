@@ -1,5 +1,6 @@
 """What students hand in is read with care here, and made whole again from the instructor's own cells."""
 
+import html
 import json
 import os
 from dataclasses import dataclass
@@ -129,12 +130,14 @@ def note(text: str) -> NotebookNode:
 
 def read_submission(path: Path) -> NotebookNode:
     """The notebook at ``path`` with only what a notebook may have; raises UnreadableNotebook."""
-    if path.is_symlink() or path.parent.is_symlink() or path.parent.parent.is_symlink() or not path.is_file():
-        raise UnreadableNotebook("it is a link or no regular file")
+    if path.is_symlink() or path.parent.is_symlink() or path.parent.parent.is_symlink():
+        raise UnreadableNotebook("it is a link")
+    if not path.is_file():
+        raise UnreadableNotebook("it is no regular file" if path.exists() else "there is no file of this name")
     if path.stat().st_size > MAX_BYTES:
         raise UnreadableNotebook(f"it is larger than {MAX_BYTES >> 20} MB")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
         if type(raw) is not dict or type(raw.get("nbformat")) is not int:
             raise UnreadableNotebook("it is not a Jupyter notebook")
         if type(raw.get("cells")) is list:
@@ -165,7 +168,8 @@ def read_or_note(path: Path, on_error=lambda error: None) -> NotebookNode:
         return read_submission(path)
     except UnreadableNotebook as error:
         on_error(error)
-        return nbformat.v4.new_notebook(cells=[note(f"**The submitted file could not be graded:** {error}.")])
+        cells = [note(f"**The submitted file could not be graded:** {error}.")]
+        return nbformat.v4.new_notebook(cells=cells, metadata={"edgekit": {"unreadable": str(error)}})
 
 
 def _slim(cell) -> dict | None:
@@ -260,8 +264,16 @@ class RestoreCells(NbGraderPreprocessor):
                 cell = restored
                 at[grade_id] = cell
             elif grade_id in lesson.cells:
-                self.log.warning("Cell %r exists more than once; the last one counts", grade_id)
+                self.log.warning(
+                    "%s: cell %r exists more than once; the last one counts", resources["nbgrader"]["student"], grade_id
+                )
             cells.append(cell)
+        missing = [grade_id for grade_id in lesson.cells if grade_id not in at]
+        if missing and "edgekit" not in nb.metadata:  # of an unreadable one enough has been said
+            about = resources["nbgrader"]
+            self.log.warning(
+                "%s, %s: put back what is missing: %s", about["student"], about["notebook"], ", ".join(missing)
+            )
         nb.cells = self._with_missing(cells, at, lesson)
         for number, cell in enumerate(nb.cells):
             cell.id = f"cell-{number}"
@@ -271,7 +283,6 @@ class RestoreCells(NbGraderPreprocessor):
         previous = None
         for grade_id, known in lesson.cells.items():
             if grade_id not in at:
-                self.log.warning("Cell %r is missing; it was put back", grade_id)
                 cell = known.fresh()
                 position = (
                     0 if previous is None else next(i for i, other in enumerate(cells) if other is at[previous]) + 1
@@ -309,31 +320,8 @@ def _is_test(cell) -> bool:
 
 def harmless_html(markdown: str) -> str:
     """Markdown as HTML without scripts: students write it, the browser of an instructor shows it."""
-    return bleach.clean(markdown2html(markdown), tags=_TAGS, attributes=_ATTRIBUTES, strip=True)
-
-
-def harden() -> None:
-    """Mend what nbgrader does with a submission's other files: follow links, stop the class at a bad timestamp."""
-    from nbgrader import coursedir, utils
-    from nbgrader.converters import base
-
-    def regular_files(path: str, exclude: list[str] | None = None) -> list[str]:
-        if os.path.islink(path) or os.path.islink(os.path.dirname(path)):
-            return []
-        return [
-            file for file in utils.find_all_files(path, exclude) if os.path.isfile(file) and not os.path.islink(file)
-        ]
-
-    def timestamp(self, dest_path: str):
-        path = Path(dest_path) / "timestamp.txt"
-        if path.is_symlink() or not path.is_file():
-            return None
-        try:
-            with path.open(encoding="utf-8", errors="replace") as file:
-                return utils.parse_utc(file.read(200).strip() or None)
-        except (ValueError, OverflowError):
-            self.log.warning("%s: not a time; the submission counts as handed in on time", path)
-            return None
-
-    base.find_all_files = regular_files
-    coursedir.CourseDirectory.get_existing_timestamp = timestamp
+    try:
+        page = markdown2html(markdown)
+    except Exception:  # a picture that was pasted in and is not there, nesting without end: the text itself is shown
+        return f"<pre>{html.escape(markdown)}</pre>"
+    return bleach.clean(page, tags=_TAGS, attributes=_ATTRIBUTES, strip=True)

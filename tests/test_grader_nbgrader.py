@@ -78,10 +78,38 @@ def school(tmp_path_factory):
     linked = school.hand_in("linked_notebook", school.notebook("empty"))
     (linked / "toy.ipynb").unlink()
     (linked / "toy.ipynb").symlink_to(school.course.root / "submitted" / "honest" / "toy" / "toy.ipynb")
+    hand_in_strangely(school)
     school.said = school.grade()
     school.marks = demo.marks(school.course, "toy")
     demo.nbgrader(school.course, "generate_feedback", "toy")
     return school
+
+
+def hand_in_strangely(school):
+    """Whatever a folder of submissions may hold beside proper ones."""
+    submitted = school.course.root / "submitted"
+    honest = json.dumps(school.notebook("honest")).encode()
+    school.hand_in("byte_order_mark", b"\xef\xbb\xbf" + honest)
+    for name in ("line\nbreak", "[hg]*", "\udcff"):
+        school.hand_in(name, school.notebook("honest"))
+    (submitted / "a_file" / "toy").parent.mkdir()
+    (submitted / "a_file" / "toy").write_text("")
+    (submitted / "nothing" / "toy").mkdir(parents=True)
+    other = school.hand_in("another_notebook", school.notebook("honest"))
+    (other / "toy.ipynb").rename(other / "mine.ipynb")
+    folder = school.hand_in("folder_for_notebook", school.notebook("empty")) / "toy.ipynb"
+    folder.unlink()
+    folder.mkdir()
+    in_the_way = school.hand_in("folder_for_file", school.notebook("honest")) / "data.txt"
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    (in_the_way / "x").write_text("x")
+    large = school.hand_in("large_file", school.notebook("honest"))
+    with (large / "large.bin").open("wb") as file:
+        file.truncate(1 << 30)
+    pasted = school.notebook("honest")
+    pasted.cells.insert(0, nbformat.v4.new_markdown_cell("![see](attachment:pasted.png) <script>alert(1)</script>"))
+    school.hand_in("pasted_picture", pasted)
 
 
 def report(school, student):
@@ -103,6 +131,32 @@ def test_broken_input_gets_nothing_and_one_line(school, student):
     if student not in ("cells_of_anything", "fields_of_anything", "a_hundred_thousand_cells"):
         assert len(lines) == 1
         assert "could not be graded" in report(school, student)
+
+
+def test_whatever_lies_in_submitted_everyone_else_is_graded_and_it_gets_one_line(school):
+    totals = {student: demo.total(marks) for student, marks in school.marks.items()}
+    for student in ("byte_order_mark", "folder_for_file", "large_file", "pasted_picture"):
+        assert totals[student] == 9, student
+    for student in ("nothing", "another_notebook", "folder_for_notebook"):
+        assert totals[student] == 0, student
+    assert not {"line\nbreak", "[hg]*", "\udcff", "a_file"} & set(totals)
+    assert "Traceback" not in school.said
+    warnings = [line for line in school.said.splitlines() if "WARNING]" in line]
+    for said in (
+        "submitted/line?break: left out, its name has characters",
+        "submitted/[hg]*: left out, its name has characters",
+        "a_file/toy: left out, it is no folder",
+        "nothing, toy.ipynb: there is no file of this name",
+        "folder_for_notebook, toy.ipynb: it is no regular file",
+        "folder_for_file: left out: data.txt/x: the lesson has a file of its folder's name",
+        "large_file: left out: 1 of its files: too many or too large in all",
+    ):
+        assert sum(said in line for line in warnings) == 1, said
+
+
+def test_feedback_is_written_where_a_pasted_picture_is_missing(school):
+    assert "alert(1)" in report(school, "pasted_picture")
+    assert "<script>alert" not in (school.course.root / "feedback/pasted_picture/toy/toy.html").read_text()
 
 
 def test_links_and_pipes_in_a_submission_are_left_behind(school):
