@@ -247,6 +247,11 @@ def _python_folders() -> list[str]:
     return [str(folder) for folder in outermost]
 
 
+def below_fresh() -> list[str]:
+    """Of the folders that a sandbox shows, those that lie below one that is empty at first."""
+    return [folder for folder in _python_folders() if any(Path(folder).is_relative_to(fresh) for fresh in FRESH)]
+
+
 def _environment() -> dict[str, str]:
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",

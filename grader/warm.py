@@ -71,6 +71,7 @@ class Zygote:
             "run": str(box.run),
             "submitted": str(box.base / "files"),
             "fresh": sandbox.FRESH,
+            "below": sandbox.below_fresh(),
             "disk": box.limits.disk_mb << 20,
             "pool": str(self.pool),
             "program": program,

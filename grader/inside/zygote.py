@@ -119,11 +119,16 @@ def _enter(request, kept):
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     run = os.open(request["run"], os.O_PATH | os.O_DIRECTORY)
     files = os.open(request["submitted"], os.O_PATH | os.O_DIRECTORY) if request["submitted"] else None
+    # The checkout and its Python may lie below a folder that is emptied, /tmp for instance.
+    below = {path: os.open(path, os.O_PATH) for path in request["below"]}
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     if files is not None:
         _bind(files, request["files"], read_only=True)
     for folder in request["fresh"]:
         _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={request['disk']},mode=0777")
+    for path, directory in below.items():
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        _bind(directory, path, read_only=True)
     os.makedirs(request["run"], mode=0o755, exist_ok=True)
     _bind(run, request["run"], read_only=False)
     os.umask(0)
