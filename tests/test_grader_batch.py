@@ -58,15 +58,31 @@ def extra(ungraded):
 
     yield hand_in
     for name in names:
-        shutil.rmtree(ungraded.course.root / "submitted" / name)
+        shutil.rmtree(ungraded.course.root / "submitted" / name, ignore_errors=True)
+
+
+_started = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    """Ends what a failed test leaves behind, which would write into the next one's course."""
+    yield
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def start(school, *options):
     """The grading command in a process group of its own, as a shell starts it."""
     command = [sys.executable, "-m", "grader", "--course", str(school.course.root), "grade", "toy", *options]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=demo.CHECKOUT, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    _started.append(process)
+    return process
 
 
 def finish(process):
@@ -84,9 +100,10 @@ def graded(school):
     return done
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, process, seconds=300):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
@@ -97,21 +114,22 @@ EVERYBODY = dict.fromkeys(HONEST, 9) | {"partial": 5, "broken": 0}
 
 def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded):
     alone = start(ungraded, "--jobs", "1")
-    wait_for(lambda: graded(ungraded))
+    wait_for(lambda: graded(ungraded), alone)
     below = psutil.Process(alone.pid).children(recursive=True)
     alone.kill()  # as the kernel does when memory is short: only the one who writes the marks
     alone.communicate()
     assert below
     assert not psutil.wait_procs(below, timeout=30)[1], "workers and kernels outlive their grader"
 
+    first = len(graded(ungraded))
     together = start(ungraded, "--jobs", "2")
-    wait_for(lambda: len(graded(ungraded)) >= 3)
+    wait_for(lambda: len(graded(ungraded)) > first, together)
     os.killpg(together.pid, signal.SIGKILL)
     together.communicate()
 
     before = graded(ungraded)
     left = len(EVERYBODY) - len(before)
-    assert 0 < left <= 3
+    assert 0 < left < len(EVERYBODY) - first
     status, _, said = finish(start(ungraded, "--jobs", "2"))
     assert status == 0, said
     assert f"{left}/{left}" in said
@@ -134,7 +152,7 @@ def test_who_is_stopped_killed_or_missing_is_said_and_the_rest_goes_on(ungraded,
     extra("ended", ungraded.notebook("empty", "import os; os._exit(0)"))
     (extra("nothing", ungraded.notebook("empty")) / "toy.ipynb").unlink()
     process = start(ungraded, "--jobs", "2")
-    wait_for(lambda: graded(ungraded))
+    wait_for(lambda: graded(ungraded), process)
     workers = [p for p in psutil.Process(process.pid).children() if any("spawn_main" in word for word in p.cmdline())]
     workers[0].kill()  # costs nobody a mark
     status, out, err = finish(process)
@@ -189,7 +207,7 @@ def test_a_cluster_grades_as_this_machine_does_and_survives_the_loss_of_a_worker
     pytest.importorskip("distributed")
     with cluster(tmp_path) as (address, workers):
         process = start(ungraded, "--scheduler", address)
-        wait_for(lambda: graded(ungraded) or process.poll() is not None)
+        wait_for(lambda: graded(ungraded), process)
         os.killpg(workers[0].pid, signal.SIGKILL)
         status, _, said = finish(process)
     assert status == 0, said
