@@ -108,6 +108,7 @@ def test_without_the_warm_kernel_a_kernel_starts_from_nothing(tmp_path):
     require("bwrap", "apt install bubblewrap")
     zygote = warm.Zygote([])
     try:
+        zygote._wait_until_warm()  # only then is it sure to end with bubblewrap
         os.kill(zygote._process.pid, signal.SIGKILL)
         zygote._process.wait()
         tmp_path.chmod(0o755)
