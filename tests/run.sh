@@ -33,5 +33,5 @@ export PATH
 ruff check .
 ruff format --check .
 
-# Two workers; tests marked xdist_group("heavy") (a browser, whole notebooks) share one, so that they never run side by side.
-exec python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadgroup "$@"
+# Two workers; a file's tests stay on one, so that what they share (a class graded once, a project built once) is made once.
+exec python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadfile "$@"

@@ -17,8 +17,6 @@ from edgekit import board as boards
 from edgekit.__main__ import main
 from edgekit.benchmark import BenchmarkError
 
-pytestmark = pytest.mark.xdist_group("benchmark")  # what it builds is built once
-
 
 @pytest.fixture(scope="module")
 def scenes():

@@ -23,8 +23,6 @@ from edgekit._transport import SimulatedTransport
 from edgekit.lesson import put_before_camera
 from grader import car_network
 
-pytestmark = pytest.mark.xdist_group("capture")  # what it builds is built once
-
 SOLUTION = (FILES / "car_main.cpp").read_text()
 
 

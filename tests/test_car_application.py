@@ -13,8 +13,6 @@ from edgekit import calibration, codegen, datasets, firmware, models, network, q
 from edgekit.lesson import put_before_camera
 from edgekit.models import preprocess
 
-pytestmark = pytest.mark.xdist_group("car")  # what it builds is built once
-
 SOLUTION = (FILES / "car_main.cpp").read_text()
 
 

@@ -21,8 +21,6 @@ from grader.course import Course
 from grader.parcels import LessonParcel, Parcel
 from grader.workers import ClusterUnusable, ClusterWorkers, LocalWorkers
 
-pytestmark = pytest.mark.xdist_group("batch")  # one course, graded many times
-
 HONEST = [f"honest_{number}" for number in range(3)]
 NEVER_ENDS = "while True: pass"
 

@@ -9,8 +9,6 @@ import pytest
 from conftest import require
 from grading import Class, cell
 
-pytestmark = pytest.mark.xdist_group("cheats")  # one class, graded once
-
 # Each is the first cell of an otherwise empty notebook. The toy lesson's tests are worth 9 points; all must stay 0.
 CODE = {
     "objects_that_equal_everything": """

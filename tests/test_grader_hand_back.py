@@ -15,8 +15,6 @@ from grader.__main__ import main
 from grader.collecting import Collected, _write_manifest
 from grader.handing_back import HandBackError, Options
 
-pytestmark = pytest.mark.xdist_group("desk")  # one class, graded once
-
 WORKSHEET = """\ufeffIdentifier,"Full name","Email address",Status,Grade,"Maximum Grade","Grade can be changed",\
 "Last modified (submission)","Online text","Last modified (grade)","Feedback comments"\r
 Participant 101,"=HYPERLINK(""http://evil"",""Ada"")",ada@example.org,Submitted,,10.00,Yes,"Mon, 23 Nov 2026",,-,\r

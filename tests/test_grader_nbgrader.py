@@ -16,8 +16,6 @@ from grading import Class, cell
 from grader import demo, sandbox, submissions
 from grader.__main__ import main
 
-pytestmark = pytest.mark.xdist_group("grading")  # one class, graded once
-
 BROKEN = {
     "no_json": b"this is no notebook",
     "truncated": json.dumps({"cells": [{"cell_type": "code", "source": "x"}]}).encode()[:40],

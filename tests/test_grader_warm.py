@@ -11,8 +11,6 @@ pytest.importorskip("nbgrader")
 from grader import sandbox, warm
 from grader.kernels import Kernel
 
-pytestmark = pytest.mark.xdist_group("warm")  # what it builds is built once
-
 LIMITS = sandbox.Limits(cell_seconds=60, notebook_seconds=120, memory_mb=1024, disk_mb=64)
 
 

@@ -8,8 +8,6 @@ import pytest
 from conftest import ROOT, require
 from lab import Lab
 
-pytestmark = pytest.mark.xdist_group("heavy")
-
 # Of each lesson: how many pictures it draws, and what it says.
 LESSONS = {
     "xormodel": (

@@ -267,7 +267,6 @@ def test_a_full_disk_leaves_no_half_copied_lesson(room, tmp_path):
         (room / "notebooks" / "short" / "large.bin").unlink()
 
 
-@pytest.mark.xdist_group("heavy")
 def test_check_installs_everything_and_runs_the_first_cells_in_the_running_server(tmp_path):
     names = sorted(path.name for path in (ROOT / "notebooks").iterdir() if (path / f"{path.name}.ipynb").exists())
     assert "xormodel" in names

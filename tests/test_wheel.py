@@ -35,7 +35,6 @@ def test_the_wheel_holds_the_library_and_nothing_of_the_course(wheel):
     assert not [name for name in names if "__pycache__" in name]
 
 
-@pytest.mark.xdist_group("heavy")
 def test_the_installed_wheel_makes_and_builds_a_project_elsewhere(wheel, tmp_path):
     require("g++")
     site = tmp_path / "site"
