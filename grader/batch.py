@@ -72,8 +72,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                 failure = _write_marks(api, name, student, outcome)
                 if failure:
                     report.failed[student] = failure
-                elif stopped := _stopped(outcome):
-                    report.stopped[student] = stopped
+                elif reason := stopped(outcome):
+                    report.stopped[student] = reason
             progress.update()
     return report
 
@@ -91,8 +91,8 @@ def _write_marks(api: NbGraderAPI, name: str, student: str, notebook: NotebookNo
     return said[-1] if said else "nbgrader did not say why"
 
 
-def _stopped(notebook: NotebookNode) -> str:
-    """The first time that a submission was stopped, as its report says it."""
+def stopped(notebook: NotebookNode) -> str:
+    """The first time that a submission was stopped, as its report says it; nothing if it was not."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     return next((o.evalue for o in outputs if o.output_type == "error" and o.ename in _STOPPED), "")
 

@@ -1,12 +1,16 @@
 """What the gradebook and the graded notebooks say about a class, read once for all that is reported or handed back."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nbformat
+import nbformat.reader
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 
 from grader.course import Course
+from grader.lesson_source import read_lesson
 
 UNSAFE = "Graded without the sandbox (--unsafe): trust this mark only if you trust the student."
 
@@ -29,6 +33,7 @@ class Graded:
     marks: dict[str, Mark] = field(default_factory=dict)  # by grade id, in the lesson's order
     penalty: float = 0.0
     notebook: NotebookNode | None = None  # as graded; None when it is not graded yet
+    problem: str = ""  # why there is no notebook
 
     @property
     def points(self) -> float:
@@ -64,8 +69,12 @@ class Graded:
 
 def read(course: Course, name: str) -> dict[str, Graded]:
     """Everyone the gradebook knows to have handed in lesson ``name``, by student."""
+    return {result.student: result for result in each(course, name)}
+
+
+def each(course: Course, name: str) -> Iterator[Graded]:
+    """The same one after the other, for what need not have all notebooks in memory."""
     order = _order(course, name)
-    graded = {}
     with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "edgekit") as gradebook:
         for submission in gradebook.assignment_submissions(name):
             student = submission.student.id
@@ -79,13 +88,24 @@ def read(course: Course, name: str) -> dict[str, Graded]:
                     )
                     result.marks[grade.name] = Mark(score, grade.max_score, is_open, comments.get(grade.name, ""))
             path = course.root / "autograded" / student / name / f"{name}.ipynb"
-            if path.is_file():
-                result.notebook = nbformat.read(path, as_version=4)
-            graded[student] = result
-    return graded
+            result.notebook, result.problem = _graded_notebook(path)
+            yield result
+
+
+def _graded_notebook(path: Path) -> tuple[NotebookNode | None, str]:
+    """The notebook that was run, or why there is none: grading may have been killed at any time."""
+    if not path.is_file():
+        return None, "its graded notebook is not in autograded/"
+    try:
+        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
+        nbformat.validate(notebook)
+    except Exception:  # nbformat raises what it meets: KeyError, AttributeError, ...
+        return None, "its graded notebook is broken: grading was stopped while it was written; grade it again"
+    if "edgekit" not in notebook.metadata:
+        return None, "grading was stopped half way; grade it again"
+    return notebook, ""
 
 
 def _order(course: Course, name: str) -> dict[str, int]:
-    source = nbformat.read(course.source / name / f"{name}.ipynb", as_version=4)
-    marked = [cell for cell in source.cells if "nbgrader" in cell.metadata]
+    marked = [cell for cell in read_lesson(course.lesson(name)).cells if "nbgrader" in cell.metadata]
     return {cell.metadata.nbgrader.grade_id: index for index, cell in enumerate(marked)}

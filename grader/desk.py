@@ -13,6 +13,11 @@ def add_commands(commands) -> None:
     collect.add_argument("name")
     collect.add_argument("export", type=Path, help="the folder or zip file, as Moodle or Canvas let you download it")
     collect.add_argument("--known-only", action="store_true", help="leave out students who are not in the gradebook")
+    report = commands.add_parser("report", help="write a page about the class: marks, time, solutions that look alike")
+    report.add_argument("name")
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write it (default: report/NAME.html in the course)"
+    )
     back = commands.add_parser("hand-back", help="write marks and feedback in the form the platform takes back")
     back.add_argument("name")
     back.add_argument(
@@ -41,6 +46,20 @@ def collect(course: Course, options) -> int:
     return 0
 
 
+def report(course: Course, options) -> int:
+    """Write the class report and print where it lies; returns the exit status."""
+    from grader import class_report, report_page
+
+    course.lesson(options.name)
+    try:
+        about = class_report.gather(course, options.name)
+        print(report_page.write(about, options.output or course.root / "report" / f"{options.name}.html"))
+    except class_report.ReportError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
 def hand_back(course: Course, options) -> int:
     """Write the marks and the feedback for the platform; returns the exit status."""
     from grader import handing_back
@@ -57,4 +76,4 @@ def hand_back(course: Course, options) -> int:
     return 0
 
 
-COMMANDS = {"collect": collect, "hand-back": hand_back}
+COMMANDS = {"collect": collect, "report": report, "hand-back": hand_back}

@@ -83,6 +83,11 @@ def test_a_copy_in_another_cell_and_within_much_work_of_ones_own_is_found():
     assert comparison.pairs[0].similarity > 0.9, "of the one who has less"
 
 
+def test_equal_cells_are_shown_beside_those_of_the_same_task():
+    cells = {"one": COPIED, "two": COPIED}
+    assert compare({"ada": cells, "bob": cells}, []).pairs[0].tasks == (("one", "one"), ("two", "two"))
+
+
 def test_honest_solutions_of_a_short_task_are_not_flagged():
     """Twelve ways, some of them equal, to write what is one line to think of."""
     ways = [
