@@ -131,21 +131,22 @@ class Kernel:
         return info | {"key": info["key"].decode() if isinstance(info["key"], bytes) else info["key"]}
 
     def ready(self, seconds: float = 60) -> None:
-        """Wait until the kernel answers; raises KernelDied when it does not come up."""
+        """Wait until the kernel answers and its outputs are heard; raises KernelDied when it does not come up."""
         if self._client is not None:
             return
         self._client = connect(self.connection)
         try:
             deadline = time.monotonic() + seconds
-            while True:
+            collector = _Collector()
+            # Asked again and again: what is published before the subscription has arrived is lost, so that without an
+            # "idle" heard here that of the first cell may never be.
+            while not collector.finished:
                 if not self._alive() or time.monotonic() > deadline:
                     raise KernelDied(self._why_died("the kernel did not start"))
-                try:
-                    self._client.kernel_info()
-                    self._client.get_shell_msg(timeout=1)
-                    return
-                except queue.Empty:
-                    continue
+                collector.requests.add(self._client.kernel_info())
+                again = time.monotonic() + 1
+                while not collector.finished and time.monotonic() < again:
+                    self._pump(collector, 0.1)
         except KernelDied as error:
             self._died = str(error)
             raise
@@ -267,10 +268,10 @@ def error_output(name: str, message: str, lines: list[str] | None = None) -> Not
 
 
 class _Collector:
-    """Gathers the messages that belong to one request, and no more of them than MAX_OUTPUT characters."""
+    """Gathers the messages that belong to its requests, and no more of them than MAX_OUTPUT characters."""
 
-    def __init__(self, request: str):
-        self.request = request
+    def __init__(self, *requests: str):
+        self.requests = set(requests)
         self.outputs: list[NotebookNode] = []
         self.expressions: dict = {}
         self.status = "ok"
@@ -283,7 +284,7 @@ class _Collector:
         return self._replied and self._idle
 
     def take(self, message: dict, is_reply: bool) -> None:
-        if message["parent_header"].get("msg_id") != self.request:
+        if message["parent_header"].get("msg_id") not in self.requests:
             return
         kind, content = message["header"]["msg_type"], message["content"]
         if is_reply:
