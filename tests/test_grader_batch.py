@@ -110,7 +110,9 @@ def wait_for(condition, process, seconds=300):
 EVERYBODY = dict.fromkeys(HONEST, 9) | {"partial": 5, "broken": 0}
 
 
-def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded):
+def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded, extra):
+    extra("slow", ungraded.notebook("honest", "import time; time.sleep(4)"))  # there is a middle, however fast the rest
+    everybody = EVERYBODY | {"slow": EVERYBODY["honest_0"]}
     alone = start(ungraded, "--jobs", "1")
     wait_for(lambda: graded(ungraded), alone)
     below = psutil.Process(alone.pid).children(recursive=True)
@@ -126,13 +128,13 @@ def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded
     together.communicate()
 
     before = graded(ungraded)
-    left = len(EVERYBODY) - len(before)
-    assert 0 < left < len(EVERYBODY) - first
+    left = len(everybody) - len(before)
+    assert 0 < left < len(everybody) - first
     status, _, said = finish(start(ungraded, "--jobs", "2"))
     assert status == 0, said
     assert f"{left}/{left}" in said
     assert {student: graded(ungraded)[student] for student in before} == before
-    assert ungraded.points() == EVERYBODY
+    assert ungraded.points() == everybody
 
 
 def test_half_written_work_is_graded_again(school):
