@@ -106,6 +106,8 @@ def _grade(course: Course, options) -> int:
     except ClusterUnusable as error:
         print(error, file=sys.stderr)
         return 1
+    if options.unsafe:
+        print("Graded without the sandbox (--unsafe).")
     for student, reason in report.stopped.items():
         print(f"{student}: graded, but stopped: {reason}")
     for student, reason in report.failed.items():

@@ -15,7 +15,7 @@ from conftest import require
 from grading import Class
 from nbgrader.api import Gradebook
 
-from grader import batch, demo
+from grader import batch, class_marks, demo
 from grader.__main__ import main
 from grader.course import Course
 from grader.parcels import LessonParcel, Parcel
@@ -237,3 +237,13 @@ def test_a_lesson_that_is_not_in_the_gradebook_is_named(tmp_path, capsys):
     course = demo.make_course(Course.at(demo.CHECKOUT / "tests" / "course").lessons, "toy", tmp_path / "course")
     assert main(["--course", str(course.root), "grade", "toy"]) == 2
     assert "nbgrader generate_assignment toy" in capsys.readouterr().err
+
+
+def test_unsafe_grading_says_so_on_the_screen_and_in_every_notebook(ungraded, capsys, monkeypatch):
+    monkeypatch.setattr("grader.sandbox.check", lambda: pytest.fail("the sandbox is used"))
+    assert main(["--course", str(ungraded.course.root), "grade", "toy", "--jobs", "1", "--unsafe"]) == 0
+    assert "Graded without the sandbox (--unsafe)." in capsys.readouterr().out
+    results = class_marks.read(ungraded.course, "toy")
+    assert len(results) == len(EVERYBODY)
+    assert all(result.is_unsafe for result in results.values())
+    assert ungraded.points() == EVERYBODY
