@@ -106,8 +106,14 @@ def _grade(course: Course, options) -> int:
     except ClusterUnusable as error:
         print(error, file=sys.stderr)
         return 1
-    if options.unsafe:
-        print("Graded without the sandbox (--unsafe).")
+    if not report.graded and not report.before and not report.failed:
+        print(
+            f"nobody has handed in {options.name}: there is no {course.root / 'submitted' / 'STUDENT' / options.name}",
+            file=sys.stderr,
+        )
+        return 1
+    already = f"; {report.before} were graded before (--force grades them again)" if report.before else ""
+    print(f"{report.graded} graded{' without the sandbox (--unsafe)' if report.unsafe else ''}{already}.")
     for student, reason in report.stopped.items():
         print(f"{student}: graded, but stopped: {reason}")
     for student, reason in report.failed.items():

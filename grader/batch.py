@@ -32,8 +32,11 @@ _PATIENCE = 600  # seconds that a worker may take beyond what a submission may
 
 @dataclass
 class Report:
-    """What an instructor should know about some students, each in a sentence."""
+    """How many students were graded, and what an instructor should know about some of them, each in a sentence."""
 
+    graded: int = 0
+    before: int = 0  # graded already, and not again
+    unsafe: bool = False  # without the sandbox
     failed: dict[str, str] = field(default_factory=dict)  # not graded
     stopped: dict[str, str] = field(default_factory=dict)  # graded, but the sandbox had to stop their code
 
@@ -61,8 +64,9 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
     lesson = LessonParcel.of(course, name, config.RunSubmission)
-    waiting = [student for student in handed_in(course, name) if force or not is_graded(course, name, student)]
-    report = Report()
+    students = handed_in(course, name)
+    waiting = [student for student in students if force or not is_graded(course, name, student)]
+    report = Report(before=len(students) - len(waiting), unsafe=config.RunSubmission.unsafe)
     api = NbGraderAPI(config=config)
     with tqdm(total=len(waiting), desc=f"Grading {name}", unit="student") as progress:
         for student, outcome in _run_all(workers, course, lesson, waiting):
@@ -72,8 +76,10 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                 failure = _write_marks(api, name, student, outcome)
                 if failure:
                     report.failed[student] = failure
-                elif reason := stopped(outcome):
-                    report.stopped[student] = reason
+                else:
+                    report.graded += 1
+                    if reason := stopped(outcome):
+                        report.stopped[student] = reason
             progress.update()
     return report
 

@@ -130,8 +130,9 @@ def test_killed_in_the_middle_and_started_again_it_marks_everybody_once(ungraded
     before = graded(ungraded)
     left = len(everybody) - len(before)
     assert 0 < left < len(everybody) - first
-    status, _, said = finish(start(ungraded, "--jobs", "2"))
+    status, out, said = finish(start(ungraded, "--jobs", "2"))
     assert status == 0, said
+    assert out == f"{left} graded; {len(before)} were graded before (--force grades them again).\n"
     assert f"{left}/{left}" in said
     assert {student: graded(ungraded)[student] for student in before} == before
     assert ungraded.points() == everybody
@@ -239,10 +240,16 @@ def test_a_lesson_that_is_not_in_the_gradebook_is_named(tmp_path, capsys):
     assert "nbgrader generate_assignment toy" in capsys.readouterr().err
 
 
+def test_where_nobody_handed_in_it_says_where_it_looked(ungraded, tmp_path, capsys):
+    shutil.copytree(ungraded.course.root, tmp_path / "course", ignore=shutil.ignore_patterns("submitted"))
+    assert main(["--course", str(tmp_path / "course"), "grade", "toy"]) == 1
+    assert f"nobody has handed in toy: there is no {tmp_path}/course/submitted/STUDENT/toy" in capsys.readouterr().err
+
+
 def test_unsafe_grading_says_so_on_the_screen_and_in_every_notebook(ungraded, capsys, monkeypatch):
     monkeypatch.setattr("grader.sandbox.check", lambda: pytest.fail("the sandbox is used"))
     assert main(["--course", str(ungraded.course.root), "grade", "toy", "--jobs", "1", "--unsafe"]) == 0
-    assert "Graded without the sandbox (--unsafe)." in capsys.readouterr().out
+    assert "5 graded without the sandbox (--unsafe)." in capsys.readouterr().out
     results = class_marks.read(ungraded.course, "toy")
     assert len(results) == len(EVERYBODY)
     assert all(result.is_unsafe for result in results.values())
