@@ -114,6 +114,8 @@ def _grade(course: Course, options) -> int:
         return 1
     already = f"; {report.before} were graded before (--force grades them again)" if report.before else ""
     print(f"{report.graded} graded{' without the sandbox (--unsafe)' if report.unsafe else ''}{already}.")
+    for student, reason in report.unreadable.items():
+        print(f"{student}: graded 0: {reason}")
     for student, reason in report.stopped.items():
         print(f"{student}: graded, but stopped: {reason}")
     for student, reason in report.failed.items():

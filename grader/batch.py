@@ -38,6 +38,7 @@ class Report:
     before: int = 0  # graded already, and not again
     unsafe: bool = False  # without the sandbox
     failed: dict[str, str] = field(default_factory=dict)  # not graded
+    unreadable: dict[str, str] = field(default_factory=dict)  # graded 0, as the file is no notebook
     stopped: dict[str, str] = field(default_factory=dict)  # graded, but the sandbox had to stop their code
 
 
@@ -68,7 +69,7 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
     waiting = [student for student in students if force or not is_graded(course, name, student)]
     report = Report(before=len(students) - len(waiting), unsafe=config.RunSubmission.unsafe)
     api = NbGraderAPI(config=config)
-    with tqdm(total=len(waiting), desc=f"Grading {name}", unit="student") as progress:
+    with tqdm(total=len(waiting), desc=f"Grading {name}", unit="student", disable=not waiting) as progress:
         for student, outcome in _run_all(workers, course, lesson, waiting):
             if isinstance(outcome, BaseException):
                 report.failed[student] = _sentence(outcome)
@@ -78,6 +79,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                     report.failed[student] = failure
                 else:
                     report.graded += 1
+                    if reason := outcome.metadata.get("edgekit", {}).get("unreadable"):
+                        report.unreadable[student] = reason
                     if reason := stopped(outcome):
                         report.stopped[student] = reason
             progress.update()

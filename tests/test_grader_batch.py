@@ -160,6 +160,7 @@ def test_who_is_stopped_killed_or_missing_is_said_and_the_rest_goes_on(ungraded,
     assert status == 1
     assert "endless: graded, but stopped: this cell took longer than 6 seconds" in out
     assert "ended: graded, but stopped: the notebook's kernel ended" in out
+    assert "broken: graded 0: it is not a Jupyter notebook" in out
     assert "nothing: not graded: no toy.ipynb was handed in" in err
     assert ungraded.points() == EVERYBODY | {"endless": 9, "ended": 0}
 
