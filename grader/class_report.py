@@ -236,7 +236,8 @@ def _message(error: NotebookNode) -> str:
     message = next((line.strip() for line in _plain(error.evalue).splitlines() if line.strip()), "")
     if not message and error.ename == "AssertionError" and len(error.traceback) > 2:
         message = _plain(error.traceback[1]).strip()  # an assert without words: its line, under "This check failed"
-    text = message if message and error.ename in _OWN_WORDS else f"{error.ename}: {message}".rstrip(": ")
+    text = message if message and error.ename in _OWN_WORDS else f"{error.ename}: {message}"
+    text = text.rstrip(": ")  # of "main.cpp does not build:" the rest is each student's own
     return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 3] + "..."
 
 

@@ -194,6 +194,7 @@ def test_a_check_without_words_is_told_by_its_line_and_colours_do_not_matter():
     assert message("AssertionError", "", *check) == "assert a == 1"
     assert message("NotImplementedError", "", *check) == "NotImplementedError"
     assert message("ValueError", "\x1b[31mred\x1b[0m\nmore") == "ValueError: red"
+    assert message("AssertionError", "it does not build:\nmain.cpp:7: error") == "it does not build"
     assert len(message("ValueError", "x" * 10**6)) == 300
 
 
