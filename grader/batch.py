@@ -60,7 +60,7 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
     Returns
     -------
     Report
-        The students who could not be graded or had to be stopped; all but the former are in the gradebook.
+        How many were graded, and who could not be; of the graded, whose file is no notebook and who had to be stopped.
     """
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
@@ -71,18 +71,16 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
     api = NbGraderAPI(config=config)
     with tqdm(total=len(waiting), desc=f"Grading {name}", unit="student", disable=not waiting) as progress:
         for student, outcome in _run_all(workers, course, lesson, waiting):
-            if isinstance(outcome, BaseException):
-                report.failed[student] = _sentence(outcome)
+            is_error = isinstance(outcome, BaseException)
+            failure = _sentence(outcome) if is_error else _write_marks(api, name, student, outcome)
+            if failure:
+                report.failed[student] = failure
             else:
-                failure = _write_marks(api, name, student, outcome)
-                if failure:
-                    report.failed[student] = failure
-                else:
-                    report.graded += 1
-                    if reason := outcome.metadata.get("edgekit", {}).get("unreadable"):
-                        report.unreadable[student] = reason
-                    if reason := stopped(outcome):
-                        report.stopped[student] = reason
+                report.graded += 1
+                if reason := unreadable(outcome):
+                    report.unreadable[student] = reason
+                if reason := stopped(outcome):
+                    report.stopped[student] = reason
             progress.update()
     return report
 
@@ -98,6 +96,11 @@ def _write_marks(api: NbGraderAPI, name: str, student: str, notebook: NotebookNo
         return ""
     said = (result.get("error") or result.get("log") or "").strip().splitlines()
     return said[-1] if said else "nbgrader did not say why"
+
+
+def unreadable(notebook: NotebookNode) -> str:
+    """Why a submission could not be read as a notebook, as `read_or_note` left it; nothing if it could."""
+    return str(notebook.metadata.get("edgekit", {}).get("unreadable", ""))
 
 
 def stopped(notebook: NotebookNode) -> str:

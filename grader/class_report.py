@@ -207,8 +207,8 @@ def _add(report: ClassReport, graded: Graded) -> None:
     report.students.append(Student(name, graded.points, graded.maximum, len(graded.waits), graded.penalty))
     if graded.is_unsafe:
         report.unsafe.append(name)
-    if unreadable := notebook.metadata["edgekit"].get("unreadable"):
-        report.unreadable[name] = str(unreadable)
+    if reason := batch.unreadable(notebook):
+        report.unreadable[name] = reason
     if reason := batch.stopped(notebook):
         report.stopped[name] = reason
     owner = {grade_id: task for task in report.tasks for grade_id in (task.grade_id, *task.marked)}
