@@ -50,7 +50,7 @@ def test_what_is_estimated_is_near_what_is_counted(quantized):
 def test_the_pictures_are_drawn(quantized, tmp_path):
     for name, picture in {
         "report": report.deployment(quantized, measure=False).plot(),
-        "arena": codegen.arena_picture(quantized),
+        "arena": codegen.picture(quantized),
     }.items():
         picture.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
