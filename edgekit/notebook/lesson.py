@@ -1,24 +1,34 @@
-"""What the lessons' notebooks need and no other program does: a place to fill in that says so when it is run."""
+"""Help for the lessons' notebooks: places to fill in, and a test that says which step of a program is wrong."""
 
 import re
 import sys
 import time
+from typing import TYPE_CHECKING, NoReturn
 
+from edgekit.board import Board, BoardError, simulate
 from edgekit.errors import EdgekitError
+from edgekit.firmware import Project, put_before_camera
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.quantization import QuantizedNetwork
+
+__all__ = ["TODO", "ProgramError", "StillToDo", "put_before_camera", "try_program", "watch"]
 
 
 class StillToDo(EdgekitError, NotImplementedError):
-    """A place that the reader has not filled in yet; a notebook shows one line for it, and no traceback."""
+    """A place that the reader has not filled in yet; a notebook shows it as one line without a traceback."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
 
 
-def TODO(what):
-    """Stands where an expression is to be written.
+def TODO(what: str) -> NoReturn:
+    """Mark a place where the reader writes an expression.
 
     Args:
-        what: what the expression should be, in words.
+        what: the expression in words.
 
     Raises:
         StillToDo: always.
@@ -28,56 +38,25 @@ def TODO(what):
     raise StillToDo(f"Still to do{where}: {what}")
 
 
-def put_before_camera(project, images):
-    """Let the simulated board's camera see these images, one after the other, over and over.
-
-    Args:
-        project: an `edgekit.firmware.Project` of the car application.
-        images: uint8 (N, 96, 96, 3), at most 999; they replace those of the last call.
-
-    Returns:
-        The folder they lie in, as .ppm pictures: any others of the network's size can be added by hand.
-
-    Raises:
-        ValueError: they are no images.
-    """
-    import numpy as np
-
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not 0 < len(images) < 1000:
-        raise ValueError(
-            f"expected 1 to 999 uint8 images (N, height, width, 3), got {images.dtype} of shape {images.shape}"
-        )
-    folder = project.directory / "camera"
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("scene-[0-9][0-9][0-9].ppm"):
-        old.unlink()
-    height, width = images.shape[1:3]
-    for i, image in enumerate(images):
-        (folder / f"scene-{i:03}.ppm").write_bytes(f"P6 {width} {height} 255\n".encode() + image.tobytes())
-    return folder
-
-
 _VERDICT = re.compile(r"^(.*): (-?[0-9.]+|-?nan|-?inf) in ([0-9]+) us\s*$", re.MULTILINE)
 
 
-def watch(device, count, seconds=10.0):
-    """What a board says about the images of its camera.
+def watch(device: Board, count: int, seconds: float = 10.0) -> list[tuple[str, float, int]]:
+    """Collect the verdicts that a board prints about the images of its camera.
 
     Args:
-        device: an `edgekit.board.Board` that runs the car application with its camera.
-        count: verdicts to wait for.
-        seconds: to wait at most.
+        device: a board that runs the car application with its camera.
+        count: number of verdicts to wait for.
+        seconds: longest time to wait.
 
     Returns:
-        list of (label, score, microseconds), the first ones that it says from now on.
+        The next verdicts: (label, score, microseconds) each.
 
     Raises:
-        BoardError: it says too little in that time.
+        BoardError: it prints too few in that time.
     """
-    from edgekit.board import BoardError
-
-    text, deadline = [], time.monotonic() + seconds
+    text: list[str] = []
+    deadline = time.monotonic() + seconds
     while len(found := _VERDICT.findall("".join(text))) < count:
         if time.monotonic() > deadline:
             raise BoardError(
@@ -89,42 +68,42 @@ def watch(device, count, seconds=10.0):
 
 
 class ProgramError(EdgekitError, AssertionError):
-    """What a program does wrong, and where to look; a notebook shows the sentence alone."""
+    """A program computes wrong scores; the message says where to look, and a notebook shows it without a traceback."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
 
 
-def try_program(project, quantized, images, camera=True):
-    """Build a car program for the simulated board, and see that it says of each image what the network says in Python.
+def try_program(
+    project: Project, quantized: "QuantizedNetwork", images: "np.ndarray", camera: bool = True
+) -> "np.ndarray":
+    """Build a car program for the simulated board, and compare its score for each image with the network's in Python.
 
     Args:
-        project: an `edgekit.firmware.Project` of the car application.
-        quantized: the `QuantizedNetwork` that is in it.
-        images: uint8 (N, 96, 96, 3), of which two look different to the network.
+        project: a project of the car application.
+        quantized: the network in it.
+        images: uint8 (N, 96, 96, 3), at least two of them with different scores.
         camera: whether the program takes its images from the camera, or from the computer.
 
     Returns:
-        float array (N,): its scores.
+        float array (N,): the program's scores.
 
     Raises:
-        ProgramError: the program does something else; the sentence says what it may be, with the numbers of its steps.
+        ProgramError: the scores differ; the message guesses the reason and names the step of the program.
         edgekit.firmware.BuildError: it does not compile.
     """
     import numpy as np
-
-    from edgekit import board
 
     project.build("sim", on_line=None)
     if camera:
         put_before_camera(project, images)
     try:
-        with board.simulate(project) as simulated:
+        with simulate(project) as simulated:
             if camera:
                 scores = [score for _, score, _ in watch(simulated, len(images))]
             else:
                 scores = [simulated.classify(image).scores[0] for image in images]
-    except board.BoardError as error:
+    except BoardError as error:
         hint = ": is it the line with SerialImageProvider that you changed?" if "camera" in str(error) else ""
         raise ProgramError(f"{error}{hint}") from None
     problem = _what_is_wrong(np.array(scores, float), quantized, images)
@@ -133,11 +112,11 @@ def try_program(project, quantized, images, camera=True):
     return np.array(scores, float)
 
 
-def _what_is_wrong(scores, quantized, images):
-    """A sentence on what a program does that gives these scores; None if it is right."""
+def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: "np.ndarray") -> str | None:
+    """A sentence on the mistake that gives these scores; None if they are right."""
     import numpy as np
 
-    def are_of(real):
+    def are_of(real: np.ndarray) -> bool:
         return np.allclose(scores, quantized.predict(np.asarray(real, np.float32)).ravel(), atol=1e-3)
 
     pixels = images.astype(np.float32)
