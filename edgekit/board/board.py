@@ -136,7 +136,7 @@ class Board:
                 if restarts > _MOST_RESTARTS:
                     raise BoardError(
                         f"{self.name} restarts whenever it gets an input: its program crashes there; "
-                        "%monitor shows what it says"
+                        "%monitor shows its text"
                     )
                 self._send_pieces(transfer, data, pieces)
                 heard = time.monotonic()
@@ -287,7 +287,7 @@ class Board:
             return f"{self.name} does not answer: does main.cpp's loop reach input.next()?"
         return (
             f"{self.name} does not answer: press its RST button; if that does not help, flash it again "
-            "(%flash), and look with %monitor whether it prints anything"
+            "(%flash), and check with %monitor whether it prints anything"
         )
 
     def _no_photograph(self) -> str:
@@ -297,7 +297,7 @@ class Board:
             return str(error)
         return (
             f"{self.name} answers, but sends no photograph: bring the car application to it again, made with this "
-            "edgekit, and see that its loop reaches images.next()"
+            "edgekit, and check that its loop reaches images.next()"
         )
 
     def _as_input(self, values: object) -> np.ndarray:
@@ -328,7 +328,7 @@ class Board:
     def _gone(self, error: TransportError) -> BoardError:
         self.close()
         said = self._reader.last_line()
-        return BoardError(f"{error}; it said last: {said}" if said else str(error))
+        return BoardError(f"{error}; its last line was: {said}" if said else str(error))
 
     def _receive(self, timeout: float) -> Frame | None:
         """The next frame, or None if none comes in `timeout` seconds."""

@@ -63,7 +63,7 @@ def explain(port: str, error: Exception) -> str:
     if number == errno.EACCES or "PermissionError" in text or "Permission denied" in text:
         if sys.platform == "win32":
             return f"{port} is in use by another program: close its serial monitor and try again"
-        return f"{port} may not be used by {_user()}: {permission_remedy(port)}"
+        return f"{_user()} has no permission to use {port}: {permission_remedy(port)}"
     if number == errno.EBUSY or "exclusively lock" in text or "Resource busy" in text:
         return f"{port} is in use by another program: close its serial monitor (or the other notebook) and try again"
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError" in text:

@@ -259,8 +259,8 @@ def _check_env(env: str) -> str:
 
 
 _NO_NETWORK = (
-    "PlatformIO wants to download Espressif's tools (about 1.5 GB, once) from registry.platformio.org and GitHub, and "
-    'they cannot be reached from here; the simulated board needs no network: env="sim", or %flash sim in the notebook'
+    "PlatformIO needs to download Espressif's tools (about 1.5 GB, once) from registry.platformio.org and GitHub, "
+    'which cannot be reached from here; the simulated board needs no network: env="sim", or %flash sim in the notebook'
 )
 
 

@@ -60,8 +60,8 @@ def watch(device: Board, count: int, seconds: float = 10.0) -> list[tuple[str, f
     while len(found := _VERDICT.findall("".join(text))) < count:
         if time.monotonic() > deadline:
             raise BoardError(
-                f"{device.name} said {len(found)} verdicts in {seconds:g} seconds, not {count}: does main.cpp take its "
-                "images from the camera, and does its loop reach serial.write_result(...)?"
+                f"{device.name} printed {len(found)} verdicts in {seconds:g} seconds, not {count}: does main.cpp take "
+                "its images from the camera, and does its loop reach serial.write_result(...)?"
             )
         device.monitor(text.append, seconds=0.2)
     return [(label, float(score), int(microseconds)) for label, score, microseconds in found[:count]]
