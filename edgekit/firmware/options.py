@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from edgekit.cost import COMPILER_LEVEL
 from edgekit.firmware import files
 from edgekit.table import Table
 
-# The compiler's optimization levels: the end of the level's name in ESP-IDF's Kconfig, and the compiler's flag.
+# For each level of optimization, the end of its name in ESP-IDF's Kconfig.
 _KCONFIG_LEVEL = {"debug": "DEBUG", "size": "SIZE", "performance": "PERF", "none": "NONE"}
-_COMPILER_FLAG = {"debug": "-Og", "size": "-Os", "performance": "-O2", "none": "-O0"}
 
 # The menu of `pio run -e esp_eye -t menuconfig` that has each option (ESP-IDF 5.5).
 _MENU = {
@@ -54,11 +54,6 @@ class Options:
         if not isinstance(self.baud, int) or not 1200 <= self.baud <= 4_000_000:
             raise ValueError(f"baud must be a number from 1200 to 4000000, not {self.baud!r}")
 
-    @property
-    def compiler_flag(self) -> str:
-        """The compiler's flag for `optimize`, for example "-Og"."""
-        return _COMPILER_FLAG[self.optimize]
-
     def diff(self, other: "Options") -> Table:
         """List the lines of sdkconfig.defaults that change from these options to others.
 
@@ -82,7 +77,7 @@ class Options:
 
     def template_values(self) -> dict[str, object]:
         """The names under which the templates find these options."""
-        return {"options": self, "kconfig_level": _KCONFIG_LEVEL, "compiler_flag": self.compiler_flag}
+        return {"options": self, "kconfig_level": _KCONFIG_LEVEL, "compiler_flag": COMPILER_LEVEL[self.optimize]}
 
 
 def changes(before: Options, after: Options) -> Table:
