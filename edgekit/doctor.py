@@ -96,7 +96,7 @@ def packages():
 
 def platformio():
     """PlatformIO, its core folder, and Espressif's tools in it."""
-    from edgekit import _platformio
+    from edgekit.firmware import platformio as _platformio
 
     folder = _platformio.core_folder()
     try:
@@ -122,7 +122,7 @@ def platformio():
 
 def compiler():
     """A C++ compiler for the simulated board, tried out."""
-    from edgekit import _compiler
+    from edgekit.firmware import compiler as _compiler
 
     compilers = _compiler.compilers()
     if not compilers:
@@ -142,7 +142,7 @@ def compiler():
 
 def serial_ports():
     """Boards that are plugged in, and whether they may be used."""
-    from edgekit import _ports
+    from edgekit.board import ports as _ports
 
     ports = _ports.candidates()
     if not ports:

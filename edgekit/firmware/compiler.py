@@ -1,12 +1,17 @@
-"""Asks the compiler about one file and turns its messages into ones a student can follow."""
+"""Compiles one file and turns the compiler's messages into ones that a student can follow."""
 
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 REMEDY = "sudo apt install g++ (Debian, Ubuntu), sudo dnf install gcc-c++ (Fedora), xcode-select --install (macOS)"
+
+
+# The same flags for `pio run -e sim` and for the quick check of one file.
+CXX_FLAGS = ("-std=c++17", "-O2", "-g", "-Wall", "-Wextra", "-pthread")
 
 
 @dataclass
@@ -17,7 +22,7 @@ class Problem:
         file: path inside the project where that is possible.
         line, column: from 1.
         kind: "error" or "warning".
-        text: what is wrong.
+        text: the message.
         source: the line of code, or "".
         marker: a line that points at the place with ^ and ~, or "".
     """
@@ -30,11 +35,15 @@ class Problem:
     source: str = ""
     marker: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.show(f"{self.file}, line {self.line}")
 
-    def show(self, where):
-        """The message, the place named by `where`."""
+    def show(self, where: str) -> str:
+        """Format the message under another name for its place.
+
+        Args:
+            where: the place in words, for example "line 3 of the cell".
+        """
         code = f"\n    {self.source}\n    {self.marker}" if self.source else ""
         # The compiler notices a missing semicolon only at the next word, lines later.
         missing = re.match(r"expected .*;.* before", self.text)
@@ -48,14 +57,20 @@ _MESSAGE = re.compile(
 _CODE = re.compile(r"^\s*\d* \| ?(.*)$")
 
 
-def compilers():
-    """The C++ compilers of this computer, best first, as {name: path}."""
+def compilers() -> dict[str, str]:
+    """Find the C++ compilers of this computer, as {name: path}, best first."""
     found = {name: shutil.which(name) for name in ("g++", "clang++")}
     return {name: path for name, path in found.items() if path}
 
 
-def check(path, project, flags, include):
+def check(path: Path, project: Path, flags: Iterable[str], include: Iterable[Path]) -> list[Problem]:
     """Compile a file without writing anything.
+
+    Args:
+        path: the file.
+        project: the project's folder; the compiler runs there.
+        flags: options for the compiler.
+        include: folders with headers.
 
     Returns:
         The messages, a list of `Problem`.
@@ -66,7 +81,7 @@ def check(path, project, flags, include):
     compiler = next(iter(compilers().values()), None)
     if compiler is None:
         raise FileNotFoundError(f"no C++ compiler is installed: {REMEDY}")
-    # Through an #include, so that a header may say "#pragma once".
+    # Through an #include, so that a header can have "#pragma once".
     run = subprocess.run(
         [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", "-x", "c++", "-"],
         input=f'#include "{path}"\n',
@@ -78,8 +93,16 @@ def check(path, project, flags, include):
     return parse(run.stderr, project)
 
 
-def parse(output, project):
-    """Find the compiler's messages in its output, or in PlatformIO's."""
+def parse(output: str, project: str | Path) -> list[Problem]:
+    """Find the compiler's messages in its output, or in PlatformIO's.
+
+    Args:
+        output: the text to look through.
+        project: the project's folder; paths inside it are made relative.
+
+    Returns:
+        The messages in their order, each one once.
+    """
     problems, project = [], Path(project)
     lines = output.splitlines()
     for number, line in enumerate(lines):
@@ -99,7 +122,7 @@ def parse(output, project):
     return problems
 
 
-def _code(lines):
+def _code(lines: list[str]) -> tuple[str, str]:
     """The quoted line of code and the marker under it, as gcc and clang print them, without common indentation."""
     if len(lines) < 2 or "^" not in lines[1]:
         return "", ""

@@ -7,10 +7,10 @@ from conftest import ROOT, require
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit import _frame
-from edgekit._frame import Frame, Reader, cobs_decode, cobs_encode
+from edgekit.board import protocol
+from edgekit.board.protocol import Frame, Reader, cobs_decode, cobs_encode
 
-frames = st.builds(Frame, st.integers(0x80, 0xBF), st.binary(max_size=_frame.MAX_PAYLOAD), st.integers(0, 0xFFFF))
+frames = st.builds(Frame, st.integers(0x80, 0xBF), st.binary(max_size=protocol.MAX_PAYLOAD), st.integers(0, 0xFFFF))
 
 
 @given(st.binary(max_size=1000))
@@ -47,7 +47,7 @@ def test_a_damaged_frame_is_dropped_and_the_next_one_is_whole(frame, data):
         line.insert(at, line[at])
     else:
         line[at] ^= 1 << data.draw(st.integers(0, 7))
-    after = Frame(_frame.HELLO, b"\0after", 7)
+    after = Frame(protocol.HELLO, b"\0after", 7)
     received = Reader().take(bytes(line) + after.encode())
     assert received[-1] == after
     assert received[:-1] in ([], [frame])
@@ -55,7 +55,7 @@ def test_a_damaged_frame_is_dropped_and_the_next_one_is_whole(frame, data):
 
 def test_a_line_of_text_is_shown_before_the_next_frame_comes():
     reader = Reader()
-    reader.take(Frame(_frame.READY).encode() + b"hello\nwor")
+    reader.take(Frame(protocol.READY).encode() + b"hello\nwor")
     assert reader.text() == "hello\n"
 
 
@@ -64,7 +64,7 @@ def test_the_boards_frames_and_the_computers_are_the_same(tmp_path):
     folder = ROOT / "firmware_templates" / "common" / "src" / "board"
     program = tmp_path / "frames"
     flags = ["-std=c++17", "-Wall", "-Wextra", "-fsanitize=address,undefined", f"-I{folder}"]
-    sources = [ROOT / "tests" / "board" / "echo_frames.cpp", folder / "Frame.cpp"]
+    sources = [ROOT / "tests" / "cpp" / "echo_frames.cpp", folder / "Frame.cpp"]
     subprocess.run([compiler, *flags, *sources, "-o", program], check=True)
     payloads = [bytes(n % 256 for n in range(length)) for length in (0, 1, 4, 240, 246, 247, 248, 255, 256)]
     payloads += [b"\0" * 256, b"\xff" * 256, b"x" * 247 + b"\0"]

@@ -6,7 +6,7 @@ from board_projects import FILES
 from conftest import require
 
 from edgekit import board, codegen, firmware
-from edgekit.lesson import ProgramError, put_before_camera, try_program, watch
+from edgekit.notebook.lesson import ProgramError, put_before_camera, try_program, watch
 from grader import car_network
 
 SOLUTION = (FILES / "car_main.cpp").read_text()

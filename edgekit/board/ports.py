@@ -1,9 +1,13 @@
-"""Finds the serial port a board is on, and says why one cannot be used and what to do about it."""
+"""Finds the serial port of a board, and explains why a port cannot be used and what to do."""
 
 import errno
 import getpass
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serial.tools.list_ports_common import ListPortInfo
 
 # USB vendor and product ids of the bridges on ESP32 boards. The ESP-EYE has a CP2102N.
 BRIDGES = {
@@ -22,8 +26,8 @@ BRIDGES = {
 }
 
 
-def candidates():
-    """The ports a board may be on, the ESP-EYE's own kind of bridge first, as pyserial's ListPortInfo objects."""
+def candidates() -> "list[ListPortInfo]":
+    """List the ports that have a board's USB bridge, the ESP-EYE's kind first, as pyserial's ListPortInfo objects."""
     from serial.tools import list_ports
 
     order = list(BRIDGES)
@@ -33,24 +37,33 @@ def candidates():
     return sorted(found, key=lambda port: (order.index((port.vid, port.pid)), port.device))
 
 
-def describe(port):
-    """A port as a person calls it."""
+def first() -> str | None:
+    """Return the path of the port that a board is most likely at; None if no board is plugged in."""
+    return next((port.device for port in candidates()), None)
+
+
+def describe(port: "ListPortInfo") -> str:
+    """Return a port's path and its bridge, for messages.
+
+    Args:
+        port: one of `candidates()`.
+    """
     return f"{port.device} ({BRIDGES[port.vid, port.pid]})"
 
 
-def explain(port, error):
-    """One sentence that says why a port cannot be opened and what to do.
+def explain(port: str, error: Exception) -> str:
+    """Say in one sentence why a port cannot be opened and what to do.
 
     Args:
         port: the port's path.
-        error: what pyserial or the system raised.
+        error: the exception that pyserial or the system raised.
     """
     number = getattr(error, "errno", None)
     text = str(error)
     if number == errno.EACCES or "PermissionError" in text or "Permission denied" in text:
         if sys.platform == "win32":
             return f"{port} is in use by another program: close its serial monitor and try again"
-        return f"{port} may not be used by {_user()}: {permission_remedy(port)}"
+        return f"{_user()} has no permission to use {port}: {permission_remedy(port)}"
     if number == errno.EBUSY or "exclusively lock" in text or "Resource busy" in text:
         return f"{port} is in use by another program: close its serial monitor (or the other notebook) and try again"
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError" in text:
@@ -58,16 +71,20 @@ def explain(port, error):
     return f"{port} cannot be opened as a serial port ({error}): {found()}"
 
 
-def found():
-    """A sentence that lists the boards' ports."""
-    ports = candidates()
-    if not ports:
+def found() -> str:
+    """Return a sentence that lists the boards' ports."""
+    boards = candidates()
+    if not boards:
         return "No board's USB bridge was found; a cable that only charges has no data wires."
-    return f"Boards were found at {', '.join(describe(port) for port in ports)}."
+    return f"Boards were found at {', '.join(describe(port) for port in boards)}."
 
 
-def permission_remedy(port):
-    """How to be allowed to use a port on this system."""
+def permission_remedy(port: str) -> str:
+    """Say how a user gets the permission to use a port on this system.
+
+    Args:
+        port: the port's path.
+    """
     try:
         import grp
 
@@ -80,7 +97,7 @@ def permission_remedy(port):
     return f"run `sudo usermod -a -G {group} {_user()}`, then log out and in again"
 
 
-def _user():
+def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

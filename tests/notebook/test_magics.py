@@ -5,7 +5,7 @@ from board_projects import SOLUTION, make
 from conftest import require
 from IPython.core.interactiveshell import InteractiveShell
 
-from edgekit import board as boards
+from edgekit.notebook.session import this_notebook
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def shell(tmp_path):
     shell.run_line_magic("load_ext", "edgekit")
     make(tmp_path / "project", main=None)
     yield shell
-    boards.use()
+    this_notebook.use()
 
 
 def failure(shell, cell):

@@ -7,8 +7,9 @@ import serial
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from edgekit import _ports
 from edgekit import board as boards
+from edgekit.board import ports
+from edgekit.notebook.session import locate
 
 
 def port(device, vid, pid):
@@ -32,14 +33,14 @@ def test_the_esp_eyes_bridge_is_found_before_others_and_modems_are_left_alone(pl
         port("/dev/ttyACM0", 0x1234, 0x5678),
         port("/dev/ttyUSB0", 0x10C4, 0xEA60),
     ]
-    assert [found.device for found in _ports.candidates()] == ["/dev/ttyUSB0", "/dev/ttyUSB1"]
-    assert boards.locate() == "/dev/ttyUSB0"
-    assert boards.locate("/dev/ttyUSB1") == "/dev/ttyUSB1"
-    assert boards.locate("sim") is None
+    assert [found.device for found in ports.candidates()] == ["/dev/ttyUSB0", "/dev/ttyUSB1"]
+    assert locate() == "/dev/ttyUSB0"
+    assert locate("/dev/ttyUSB1") == "/dev/ttyUSB1"
+    assert locate("sim") is None
 
 
 def test_without_a_board_the_simulated_one_is_named(plugged):
-    assert boards.locate() is None
+    assert locate() is None
     with pytest.raises(boards.BoardError, match=r"simulate\(project\)"):
         boards.connect()
 
@@ -57,7 +58,7 @@ def test_without_a_board_the_simulated_one_is_named(plugged):
 )
 def test_each_reason_comes_with_its_remedy(plugged, error, says):
     with pytest.raises(AssertionError, match=says):
-        raise AssertionError(_ports.explain("/dev/ttyUSB0", error))
+        raise AssertionError(ports.explain("/dev/ttyUSB0", error))
 
 
 def test_a_file_that_is_no_port_is_explained(plugged, tmp_path):

@@ -7,9 +7,9 @@ from conftest import require
 
 from edgekit import board as boards
 from edgekit import firmware
-from edgekit._faults import FaultyTransport
-from edgekit._frame import SET_BAUD, Reader
-from edgekit._transport import SimulatedTransport, Transport
+from edgekit.board import FaultyTransport
+from edgekit.board.protocol import SET_BAUD, Reader
+from edgekit.board.transport import SimulatedTransport, Transport
 
 MAIN = """
 #include "Model.h"

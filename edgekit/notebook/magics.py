@@ -1,16 +1,22 @@
-"""The notebook's way to the board: %%firmware writes a program, %flash brings it there, %monitor and %board look at it.
+"""The notebook's magics: %%firmware writes a program, %flash brings it to the board, %monitor and %board show it.
 
-They act on the project that was last created or opened (`edgekit.firmware.create`), and on the board that is plugged
-in, or the simulated one if there is none.
+They use the project that was last created or opened (`edgekit.firmware.create`), and the board that is plugged in, or
+the simulated one if there is none.
 """
 
 import contextlib
 import re
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from edgekit import board as boards
-from edgekit import firmware
+from edgekit.board import BoardError, Result
 from edgekit.errors import EdgekitError
+from edgekit.firmware import FirmwareError, Problem
+from edgekit.notebook.session import check_port, this_notebook
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 _FIRST_LINE = 2  # of a cell's body, counted as JupyterLab does: line 1 is the magic itself
 _MOST = 4  # errors shown at once: the later ones often follow from the first
@@ -18,14 +24,19 @@ _COMPILED = {".cpp", ".cc", ".c", ".h", ".hpp"}
 
 
 class Explained(EdgekitError):
-    """What went wrong in words for the notebook; shown without a traceback, and the cell counts as failed."""
+    """An error that the notebook shows as one sentence without a traceback; the cell counts as failed."""
 
-    def _render_traceback_(self):
+    def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
 
 
-def register(ipython):
-    """Make the magics known to a running IPython (``%load_ext edgekit`` does this)."""
+def register(ipython: "InteractiveShell") -> None:
+    """Add the magics to a running IPython, and connect the session (``%load_ext edgekit`` does this).
+
+    Args:
+        ipython: the notebook's IPython.
+    """
+    this_notebook.listen()
     ipython.register_magic_function(_firmware, "cell", "firmware")
     ipython.register_magic_function(_flash, "line", "flash")
     ipython.register_magic_function(_monitor, "line", "monitor")
@@ -33,20 +44,20 @@ def register(ipython):
 
 
 @contextlib.contextmanager
-def _explaining():
+def _explaining() -> Iterator[None]:
     try:
         yield
-    except (firmware.FirmwareError, boards.BoardError, ValueError) as error:
+    except (FirmwareError, BoardError, ValueError) as error:
         raise Explained(str(error)) from None
 
 
-def _firmware(line, cell):
+def _firmware(line: str, cell: str) -> None:
     """``%%firmware src/main.cpp``: write the cell to this file of the project and compile it at once."""
     name = line.strip().strip("'\"")
     if not name:
         raise Explained("say which file the cell is: %%firmware src/main.cpp")
     with _explaining():
-        project = firmware.current()
+        project = this_notebook.project()
         is_new = not (project.directory / name).exists()
         path = project.write(name, cell if cell.endswith("\n") else cell + "\n")
         name = path.relative_to(project.directory).as_posix()
@@ -65,34 +76,33 @@ def _firmware(line, cell):
     print(f"{name} is {written} and compiles ({seconds:.1f} s)." + "".join(f"\n\n{text}" for text in shown))
 
 
-def _in_cell(problem, name):
+def _in_cell(problem: Problem, name: str) -> str:
     if problem.file != name:
         return str(problem)
     return problem.show(f"line {problem.line + _FIRST_LINE - 1} of the cell")
 
 
-def _flash(line):
+def _flash(line: str) -> None:
     """``%flash``: build the program and write it to the board that is plugged in, or start it on the simulated one.
 
-    ``%flash sim`` takes the simulated board whatever is plugged in, ``%flash PORT`` the board at a port.
+    ``%flash sim`` uses the simulated board also when a board is plugged in, ``%flash PORT`` the board at a port.
     """
     where = line.strip() or None
     with _explaining():
-        project = firmware.current()
-        boards.use(where)
-        port = boards.locate(where)
+        project = this_notebook.project()
+        port = this_notebook.use(where)  # chosen once: the board that is flashed is the board that is opened
         if port is not None:
-            boards.check_port(port)  # before minutes of building
+            check_port(port)  # before minutes of building
             print(f"Building for the board at {port}.")
         else:
             print("Building for the simulated board" + (": no board is plugged in." if where is None else "."))
         project.upload("sim" if port is None else "esp_eye", port, on_line=_Progress())
-        board = boards.current(project)
+        board = this_notebook.open(project, port)
         print(f"{_sentence(board.name)} runs {board.info.model}.")
 
 
 class _Progress:
-    """Shows what PlatformIO does: not its banners, nor the compiler's messages, which are shown better at the end."""
+    """Shows PlatformIO's steps, without its banners and the compiler's messages; the error at the end has those."""
 
     _BANNERS = re.compile(
         r"Verbose mode|LDF|Found |Scanning|No dependencies|Building in|Configuring|Platform Manager: |Processing |"
@@ -100,10 +110,10 @@ class _Progress:
     )
     _STEP = re.compile(r"Compiling|Archiving|Indexing|Linking|Building|Generating|Starting|Running|Uploading")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._in_message = False
 
-    def __call__(self, line):
+    def __call__(self, line: str) -> None:
         if self._STEP.match(line):
             self._in_message = False
         elif re.match(r"In file included from|\S+: In |\S+:\d+:\d+: ", line):
@@ -112,20 +122,20 @@ class _Progress:
             print(line.replace(".pio/build/", ""), flush=True)
 
 
-def _monitor(line):
-    """``%monitor``: show what the board prints for 3 seconds, or for as many as are given."""
+def _monitor(line: str) -> None:
+    """``%monitor``: show the board's text for 3 seconds. ``%monitor 10``: for 10 seconds."""
     with _explaining():
         try:
             seconds = float(line) if line.strip() else 3.0
         except ValueError:
             raise Explained(f"%monitor takes a number of seconds, not {line.strip()!r}") from None
-        boards.current(wait=False).monitor(seconds=seconds)
+        this_notebook.board(wait=False).monitor(seconds=seconds)
 
 
-def _board(line):
-    """``%board``: which board is in use. ``%board 0 1``: run the network on it once with this input."""
+def _board(line: str) -> Result | None:
+    """``%board``: show which board is in use. ``%board 0 1``: run the network on it once with this input."""
     with _explaining():
-        board = boards.current()
+        board = this_notebook.board()
         if not line.strip():
             info = board.info
             shape = " x ".join(map(str, info.input_shape))
@@ -139,5 +149,5 @@ def _board(line):
         return board.classify(values)
 
 
-def _sentence(name):
+def _sentence(name: str) -> str:
     return name[0].upper() + name[1:]

@@ -1,6 +1,6 @@
-"""The ways to a board as one interface: a serial port, a simulated board, standard input and output.
+"""The lines to a board as one interface: a serial port, a simulated board, standard input and output.
 
-A transport carries bytes and knows nothing of their meaning; `edgekit.board.Board` talks over any of them.
+A transport carries bytes, whatever they mean; `edgekit.board.Board` works with any of them.
 """
 
 import contextlib
@@ -9,22 +9,24 @@ import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 
+from edgekit.board import ports
 from edgekit.errors import EdgekitError
 
 BOOT_SECONDS = 5.0
 
 
 class TransportError(EdgekitError):
-    """The way to the board cannot be opened or is gone; the message says what to do."""
+    """The line to the board cannot be opened or is lost; the message says what to do."""
 
 
 class Transport:
-    """What `Board` needs of a way to a board.
+    """A line to a board, as `Board` uses it.
 
     Attributes:
-        name: what a person calls it: a port's path.
-        simulated: whether there is a program instead of a board behind it.
+        name: the port's path, or another name for messages.
+        simulated: whether a program answers in place of a board.
         baud: the rate of the line when it was opened, bits a second.
     """
 
@@ -32,35 +34,48 @@ class Transport:
     simulated = False
     baud = 115200
 
-    def read(self, timeout):
-        """Return what has come, waiting up to `timeout` seconds for the first byte; b"" for nothing.
+    def read(self, timeout: float) -> bytes:
+        """Return the bytes that have arrived.
+
+        Args:
+            timeout: seconds to wait for the first byte.
+
+        Returns:
+            The bytes; b"" if none came.
 
         Raises:
-            TransportError: the other end is gone.
+            TransportError: the line is lost.
         """
         raise NotImplementedError
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         """Send all bytes.
 
+        Args:
+            data: the bytes.
+
         Raises:
-            TransportError: the other end is gone.
+            TransportError: the line is lost.
         """
         raise NotImplementedError
 
-    def set_baud(self, baud):
-        """Change the rate of a serial line, bits a second; elsewhere nothing."""
+    def set_baud(self, baud: int) -> None:
+        """Change the rate of a serial line; other lines have none.
 
-    def reset_board(self):
+        Args:
+            baud: bits a second.
+        """
+
+    def reset_board(self) -> None:
         """Restart the board.
 
         Raises:
-            TransportError: there is no way to.
+            TransportError: this line has no reset.
         """
         raise TransportError(f"{self.name} has no reset line")
 
-    def close(self):
-        """Give everything back; may be called twice."""
+    def close(self) -> None:
+        """Close the line; a second call does nothing."""
 
 
 class SerialTransport(Transport):
@@ -71,26 +86,24 @@ class SerialTransport(Transport):
         baud: bits a second.
 
     Raises:
-        TransportError: the port is missing, busy, or may not be used, with the remedy.
+        TransportError: the port is missing, busy, or this user has no permission; the message has the remedy.
     """
 
-    def __init__(self, port, baud=115200):
+    def __init__(self, port: object, baud: int = 115200) -> None:
         import serial
-
-        from edgekit import _ports
 
         self.name, self.baud = str(port), baud
         try:
-            # Exclusive: two programs that read one port each get half of every frame.
+            # Exclusive: two programs that read one port would each get parts of every frame.
             self._serial = serial.Serial(baudrate=baud, timeout=0, write_timeout=5, exclusive=_exclusive())
-            # These lines reset an ESP32 into its downloader or its program; a board in use is left running.
+            # These two signals reset an ESP32 into its downloader or its program; opening the port leaves it running.
             self._serial.dtr = self._serial.rts = False
             self._serial.port = self.name
             self._serial.open()
         except (serial.SerialException, OSError, ValueError) as error:
-            raise TransportError(_ports.explain(self.name, error)) from None
+            raise TransportError(ports.explain(self.name, error)) from None
 
-    def read(self, timeout):
+    def read(self, timeout: float) -> bytes:
         import serial
 
         try:
@@ -100,7 +113,7 @@ class SerialTransport(Transport):
         except (serial.SerialException, OSError, TypeError) as error:
             raise TransportError(f"{self.name} is gone: was the cable pulled? ({error})") from None
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         import serial
 
         try:
@@ -108,21 +121,21 @@ class SerialTransport(Transport):
         except (serial.SerialException, OSError) as error:
             raise TransportError(f"{self.name} takes no more bytes: was the cable pulled? ({error})") from None
 
-    def set_baud(self, baud):
+    def set_baud(self, baud: int) -> None:
         self._serial.flush()
         self._serial.baudrate = baud
 
-    def reset_board(self):
+    def reset_board(self) -> None:
         """Restart the board by its reset line, as PlatformIO's and Espressif's tools do."""
         self._serial.rts = True
         time.sleep(0.1)
         self._serial.rts = False
 
-    def close(self):
+    def close(self) -> None:
         self._serial.close()
 
 
-def _exclusive():
+def _exclusive() -> bool | None:
     return True if os.name == "posix" else None
 
 
@@ -138,8 +151,8 @@ class SimulatedTransport(SerialTransport):
 
     simulated = True
 
-    def __init__(self, program):
-        self._process = None
+    def __init__(self, program: str | Path) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process, port = start_simulator(program)
             super().__init__(port)
@@ -147,7 +160,7 @@ class SimulatedTransport(SerialTransport):
             self.close()
             raise
 
-    def read(self, timeout):
+    def read(self, timeout: float) -> bytes:
         try:
             data = super().read(timeout)
         except TransportError:
@@ -157,33 +170,36 @@ class SimulatedTransport(SerialTransport):
             self._check(0)
         return data
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         try:
             super().write(data)
         except TransportError:
             self._check(0.1)
             raise
 
-    def _check(self, patience):
+    def _check(self, patience: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._process.wait(patience)
             raise TransportError(f"the simulated board has stopped: {describe_exit(status)}")
 
-    def reset_board(self):
+    def reset_board(self) -> None:
         """Press the simulated board's reset button."""
         self._process.send_signal(signal.SIGUSR1)
 
-    def close(self):
+    def close(self) -> None:
         if hasattr(self, "_serial"):
             super().close()
         if self._process is not None:
             stop_simulator(self._process)
 
 
-def start_simulator(program):
+def start_simulator(program: str | Path) -> tuple["subprocess.Popen[bytes]", str]:
     """Start a simulated board.
 
-    It stops when its standard input is closed, so that it does not outlive this process even if that is killed.
+    It stops when its standard input is closed, so that it ends with this process even if that is killed.
+
+    Args:
+        program: path of the executable.
 
     Returns:
         (process, path of its pseudo-terminal).
@@ -212,8 +228,12 @@ def start_simulator(program):
     return process, line[5:].decode().strip()
 
 
-def stop_simulator(process):
-    """Stop it and wait until it is gone."""
+def stop_simulator(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a simulated board and wait for its end.
+
+    Args:
+        process: as `start_simulator` returned it.
+    """
     with contextlib.suppress(OSError):
         process.stdin.close()
     try:
@@ -223,8 +243,12 @@ def stop_simulator(process):
         process.wait()
 
 
-def describe_exit(status):
-    """What a program's exit status means, in words."""
+def describe_exit(status: int | None) -> str:
+    """Say in words why a program ended.
+
+    Args:
+        status: its exit status, negative for a signal.
+    """
     if status is not None and status < 0:
         return {
             signal.SIGSEGV: "it used memory that is not its own (for example an index outside an array)",
@@ -235,7 +259,7 @@ def describe_exit(status):
 
 
 class StdioTransport(Transport):
-    """A simulated board whose serial line is its standard input and output, for places without pseudo-terminals.
+    """A simulated board whose serial line is its standard input and output, where there are no pseudo-terminals.
 
     Args:
         command: the program and its arguments, for example [program, "--stdio"], possibly inside a sandbox.
@@ -243,14 +267,14 @@ class StdioTransport(Transport):
 
     simulated = True
 
-    def __init__(self, command):
+    def __init__(self, command: list[str]) -> None:
         self.name = "standard input and output"
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         except OSError as error:
             raise TransportError(f"{command[0]} does not start ({error})") from None
 
-    def read(self, timeout):
+    def read(self, timeout: float) -> bytes:
         if not select.select([self._process.stdout], [], [], timeout)[0]:
             return b""
         data = os.read(self._process.stdout.fileno(), 65536)
@@ -258,12 +282,12 @@ class StdioTransport(Transport):
             raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.wait())}")
         return data
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         try:
             self._process.stdin.write(data)
         except OSError:
             raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.wait())}") from None
 
-    def close(self):
+    def close(self) -> None:
         stop_simulator(self._process)
         self._process.stdout.close()

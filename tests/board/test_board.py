@@ -12,9 +12,8 @@ from board_projects import SOLUTION, make
 from conftest import require
 
 from edgekit import board as boards
-from edgekit import firmware
-from edgekit._frame import HELLO, READY, Frame, Reader
-from edgekit._transport import start_simulator, stop_simulator
+from edgekit.board.protocol import HELLO, READY, Frame, Reader
+from edgekit.board.transport import start_simulator, stop_simulator
 
 TRUTH = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 0}
 
@@ -138,20 +137,6 @@ def _runs(pid):
         return False
 
 
-def test_a_board_whose_program_stopped_says_so_and_the_next_use_starts_it_again(project):
-    firmware.open_project(project.directory)
-    try:
-        board = boards.current()
-        board.transport._process.kill()
-        with pytest.raises(boards.BoardError, match="stopped"):
-            board.classify([0, 1])
-        with pytest.raises(boards.BoardError, match="closed"):
-            board.classify([0, 1])
-        assert boards.current().classify([0, 1]).scores == pytest.approx([1])
-    finally:
-        boards.release()
-
-
 def test_the_application_runs_over_standard_input_and_output_too(project):
     with boards.Board(boards.StdioTransport([str(project.program()), "--stdio"])) as board:
         assert board.classify([1, 1]).scores == pytest.approx([0])
@@ -186,7 +171,7 @@ def test_a_program_that_talks_but_never_answers_is_explained(tmp_path, monkeypat
     main = "#include <csignal>\n" + SOLUTION.replace("input.next();", instead)
     project = make(tmp_path / "project", main)
     project.build("sim", on_line=None)
-    monkeypatch.setattr("edgekit._board._LONGEST_INFERENCE", 2.0)
+    monkeypatch.setattr("edgekit.board.board._LONGEST_INFERENCE", 2.0)
     with boards.simulate(project) as board, pytest.raises(boards.BoardError, match=says):
         [board.classify(row) for row in ([0, 1], [1, 0])]
 
@@ -194,11 +179,3 @@ def test_a_program_that_talks_but_never_answers_is_explained(tmp_path, monkeypat
 def test_a_program_that_is_not_built_is_explained(tmp_path):
     with pytest.raises(boards.BoardError, match="build it first"):
         boards.simulate(make(tmp_path / "project"))
-
-
-def test_the_notebooks_board_stays_open_until_released(project):
-    firmware.open_project(project.directory)
-    try:
-        assert boards.current() is boards.current()
-    finally:
-        boards.release()

@@ -7,7 +7,8 @@ import pytest
 from board_projects import MODEL_FILES, SOLUTION, make
 from conftest import require
 
-from edgekit import _platformio, firmware
+from edgekit import firmware
+from edgekit.firmware import platformio
 
 
 def test_the_released_program_builds_and_boots_before_the_student_has_written_a_line(tmp_path):
@@ -21,7 +22,7 @@ def test_plain_pio_in_a_terminal_builds_the_project_without_a_network(tmp_path):
     require("g++")
     require("unshare")
     project = make(tmp_path / "project")
-    pio = _platformio.command("run", "-e", "sim")
+    pio = platformio.command("run", "-e", "sim")
     offline = ["unshare", "--net", "--map-root-user"]
     if subprocess.run([*offline, "true"], capture_output=True).returncode:
         offline = []
@@ -34,8 +35,8 @@ def test_preparing_leaves_what_is_in_platformios_folder(tmp_path, monkeypatch):
     theirs = tmp_path / "packages" / "tool-scons"
     theirs.mkdir(parents=True)
     (theirs / ".piopm").write_text('{"type": "tool", "name": "tool-scons", "version": "4.40502.0", "spec": null}')
-    _platformio.prepare()
-    _platformio.prepare()
+    platformio.prepare()
+    platformio.prepare()
     assert sorted(path.name for path in theirs.iterdir()) == [".piopm"]
     assert len(list((tmp_path / "packages").iterdir())) == 2
 
@@ -101,7 +102,7 @@ def test_an_application_that_does_not_boot_is_explained(tmp_path, main, says):
 def test_without_a_network_a_build_for_the_board_says_so_within_seconds(tmp_path, monkeypatch):
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "core"))
     project = make(tmp_path / "project")
-    monkeypatch.setattr(_platformio, "is_online", lambda: False)
+    monkeypatch.setattr(platformio, "is_online", lambda: False)
     with pytest.raises(firmware.BuildError, match="the simulated board needs no network"):
         project.build("esp_eye")
 

@@ -10,7 +10,7 @@ from conftest import require
 
 from edgekit import board as boards
 from edgekit import calibration, codegen, datasets, firmware, models, network, quantization
-from edgekit.lesson import put_before_camera
+from edgekit.firmware import put_before_camera
 from edgekit.models import preprocess
 
 SOLUTION = (FILES / "car_main.cpp").read_text()

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
-
-OFFLINE_ENVIRONMENTS = ("sim", "xtensa")
 
 # PlatformIO asks for version updates and sends telemetry at the end of a run: both would wait for a network.
 _QUIET = {
@@ -22,17 +21,17 @@ _QUIET = {
 }
 
 
-def core_folder():
-    """PlatformIO's core folder: ``PLATFORMIO_CORE_DIR``, or ``~/.platformio``, as PlatformIO itself chooses it."""
+def core_folder() -> Path:
+    """Return PlatformIO's core folder: ``PLATFORMIO_CORE_DIR``, or ``~/.platformio``, as PlatformIO chooses it."""
     chosen = os.environ.get("PLATFORMIO_CORE_DIR")
     return Path(chosen).expanduser() if chosen else Path.home() / ".platformio"
 
 
-def prepare():
-    """Put PlatformIO's builder, tool-scons, where PlatformIO would download it to.
+def prepare() -> None:
+    """Put PlatformIO's builder, tool-scons, into the folder that PlatformIO would download it to.
 
-    A folder that is already there is left as it is: this only adds what PlatformIO would otherwise fetch, in the form
-    in which PlatformIO keeps it, so that `pio` in a terminal and VS Code find it too.
+    An existing folder is not changed: this only adds the package that PlatformIO would otherwise download, in
+    PlatformIO's own form, so that `pio` in a terminal and VS Code find it too.
     """
     scons = metadata.version("scons")
     major, minor, patch = ([*scons.split("."), "0", "0"])[:3]
@@ -45,7 +44,7 @@ def prepare():
     if target.exists():
         return
     packages.mkdir(parents=True, exist_ok=True)
-    # Made aside and then renamed, so that an interrupted copy is never taken for a package.
+    # Made in another folder and then renamed, so that an interrupted copy never looks like a package.
     aside = Path(tempfile.mkdtemp(prefix="_tmp_installing-edgekit-", dir=packages))
     try:
         package = aside / "tool-scons"
@@ -60,7 +59,7 @@ def prepare():
         try:
             package.rename(target)
         except OSError:
-            if not target.exists():  # somebody else was quicker, which is as good
+            if not target.exists():  # another process made it first: use that one
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -80,22 +79,22 @@ if __name__ == "__main__":
 """
 
 
-def _installed_version(folder):
+def _installed_version(folder: Path) -> str | None:
     try:
         return json.loads((folder / ".piopm").read_text())["version"]
     except (OSError, ValueError, KeyError):
         return None
 
 
-def has_espressif():
-    """Whether Espressif's tools are there already."""
+def has_espressif() -> bool:
+    """Tell whether Espressif's tools are installed."""
     return (core_folder() / "packages" / "framework-espidf").is_dir()
 
 
-def is_online():
-    """Whether PlatformIO's registry can be reached; told within seconds, where PlatformIO tries for a minute."""
+def is_online() -> bool:
+    """Tell within 5 seconds whether PlatformIO's registry can be reached; PlatformIO itself tries for a minute."""
     if urllib.request.getproxies():
-        return True  # only a proxy knows
+        return True  # only the proxy can tell
     try:
         socket.create_connection(("registry.platformio.org", 443), timeout=5).close()
     except OSError:
@@ -103,25 +102,35 @@ def is_online():
     return True
 
 
-def command(*arguments):
-    """The command line that runs PlatformIO with this Python."""
+def command(*arguments: str) -> list[str]:
+    """Return the command line that runs PlatformIO with this Python.
+
+    Args:
+        *arguments: the words that follow `pio`.
+    """
     return [sys.executable, "-m", "platformio", *arguments]
 
 
-def environment(folder=None):
-    """The environment variables to run it in."""
-    # PlatformIO notes where the project's own platforms are in one place for all projects, so that two builds at once
-    # would get each other's; here each project has its own note.
+def environment(folder: str | Path | None = None) -> dict[str, str]:
+    """Return the environment variables to run PlatformIO with.
+
+    Args:
+        folder: the project whose own platforms are to be used; None uses PlatformIO's folder.
+    """
+    # PlatformIO keeps links to a project's own platforms in one folder for all projects, so that two builds at the same
+    # time would mix them up; here each project has its own folder.
     own = {"PLATFORMIO_PLATFORMS_DIR": str(Path(folder) / ".pio" / "platforms")} if folder else {}
     return os.environ | _QUIET | own
 
 
-def run(arguments, folder, on_line, own_platforms=True):
-    """Run PlatformIO and hand over its output line by line.
+def run(
+    arguments: list[str], folder: Path, on_line: Callable[[str], object], own_platforms: bool = True
+) -> tuple[int, str]:
+    """Run PlatformIO and pass on its output line by line.
 
     Args:
-        arguments: what follows `pio` on the command line.
-        folder: where to run it.
+        arguments: the words that follow `pio` on the command line.
+        folder: the folder to run it in.
         on_line: called with each line of output, standard error included, as it appears.
         own_platforms: whether the platforms in the project are all that is needed.
 
