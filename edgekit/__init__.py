@@ -44,5 +44,5 @@ def __dir__():
 
 def load_ipython_extension(ipython):
     """Register the notebook magics (``%load_ext edgekit``)."""
-    _import_module("edgekit._quiet").install()
+    _import_module("edgekit.notebook.quiet").install()
     _import_module("edgekit.magics").register(ipython)

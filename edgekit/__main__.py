@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgekit import _quiet
+from edgekit.notebook import quiet
 
 
 def main(arguments=None):
@@ -27,7 +27,7 @@ def main(arguments=None):
         The exit status: 0, 1 when something went wrong, 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
-    _quiet.install()
+    quiet.install()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The car data that comes with edgekit: rendered streets, with a car and without, made by `edgekit.datasets.streets`.
+"""The car data that comes with edgekit: rendered streets, with a car and without, made by recipes/scenes.
 
 A split lies in ``scenes/`` as JPEG sheets of 10 x 10 pictures, which any viewer shows, and a file of their labels. A
 side of 96 pixels is 12 JPEG blocks, so the pictures on a sheet do not touch each other.

@@ -1,0 +1,1 @@
+"""Serves notebooks: what only they need."""
