@@ -1,5 +1,6 @@
 """The `edgekit` command: a thin way to the library from a terminal.
 
+edgekit start xormodel                      open a lesson in JupyterLab; --list names them
 edgekit doctor                              what is missing on this computer, and how to get it
 edgekit data cars --split test --to cars    a data set's images as PNG files; without a name, what there is
 edgekit export model.keras --to out         C and .tflite from a Keras model, C from a .tflite file
@@ -14,7 +15,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgekit.extras import extra
 from edgekit.notebook import quiet
+from edgekit.start.command import add_arguments, describe, run
 
 
 def main(arguments=None):
@@ -54,6 +57,10 @@ def _parser():
 
     doctor = commands.add_parser("doctor", help="say what is missing on this computer, and how to get it")
     doctor.set_defaults(run=_doctor)
+
+    start = commands.add_parser("start", help="open a lesson in JupyterLab", description=describe("edgekit start"))
+    add_arguments(start)
+    start.set_defaults(run=run)
 
     data = commands.add_parser("data", help="list the data sets, or write one's images as files")
     data.add_argument("name", nargs="?", help="a data set; without it, all are listed")
@@ -223,7 +230,8 @@ def _read(path):
 
         return tflite.from_bytes(path.read_bytes())
     if path.suffix in (".keras", ".h5"):
-        import keras
+        with extra("lessons"):
+            import keras
 
         from edgekit import network
 

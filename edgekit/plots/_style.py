@@ -4,6 +4,8 @@ import functools
 import io
 from contextlib import contextmanager
 
+from edgekit.extras import extra
+
 # The middle tones: each has a contrast of at least 3 to 1 with white and with JupyterLab's dark grey (#111111).
 INK = "#7b8088"
 BLUE, ORANGE, GREEN, PURPLE, RED, TEAL = "#2f86eb", "#e0701f", "#1f9d61", "#9a6cf0", "#e5484d", "#0f9aa8"
@@ -79,7 +81,8 @@ def _picture_class():
 @contextmanager
 def style():
     """Draw with the house style: ``with style(): ...`` also for a Matplotlib figure of one's own."""
-    import matplotlib
+    with extra("lessons"):
+        import matplotlib
 
     with matplotlib.rc_context(_STYLE):
         yield
