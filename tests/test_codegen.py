@@ -31,10 +31,10 @@ def poisoned(model, folder):
     _, source = codegen.export(model, "net", folder)  # for the header; the source is replaced
     regions = []
     for position in range(len(model.ops)):
-        needed = np.zeros(result.plan.size, bool)
-        for buffer in result.plan.buffers:
+        needed = np.zeros(result.arena.size, bool)
+        for buffer in result.arena.buffers:
             if buffer.first <= position < buffer.last:
-                start = result.plan.offsets[buffer.name]
+                start = result.arena.offsets[buffer.name]
                 needed[start : start + buffer.size] = True
         edges = np.flatnonzero(np.diff(np.concatenate([[0], ~needed, [0]])))
         regions += [(position, start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
