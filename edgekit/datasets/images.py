@@ -25,7 +25,8 @@ def resize(images: np.ndarray, side: int = 96) -> np.ndarray:
 
     if images.shape[1:3] == (side, side):
         return images
-    return np.stack([Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in images])
+    size = (side, side)
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in images])
 
 
 def from_folder(path: str | PathLike[str], side: int = 96) -> Dataset:

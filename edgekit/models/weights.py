@@ -17,8 +17,9 @@ def save(model: "keras.Model", path: str | PathLike[str]) -> None:
         model: a `keras.Model`.
         path: the .npz file; its arrays are named layer/weight, float32.
     """
+    arrays: dict[str, Any] = {name: np.asarray(weight, np.float32) for name, weight in _named(model).items()}
     with open(path, "wb") as file:
-        np.savez(file, **{name: np.asarray(weight, np.float32) for name, weight in _named(model).items()})
+        np.savez(file, **arrays)
 
 
 def load(model: "keras.Model", path: str | PathLike[str]) -> None:

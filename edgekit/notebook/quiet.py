@@ -31,7 +31,7 @@ class _Finder:
                 with _held_back_stderr():
                     execute(module)
 
-            spec.loader.exec_module = quietly
+            spec.loader.exec_module = quietly  # type: ignore[method-assign]
         return spec
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-Draw = TypeVar("Draw", bound=Callable[..., Any])
-
 from edgekit.extras import extra
+
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 # The middle tones: each has a contrast of at least 3 to 1 with white and with JupyterLab's dark grey (#111111).
 INK = "#7b8088"
