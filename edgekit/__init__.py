@@ -51,5 +51,5 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: _Any) -> None:
     """Register the notebook magics (``%load_ext edgekit``)."""
-    _import_module("edgekit._quiet").install()
+    _import_module("edgekit.notebook.quiet").install()
     _import_module("edgekit.notebook.magics").register(ipython)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
+from edgekit.extras import extra
+
 Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 # The middle tones: each has a contrast of at least 3 to 1 with white and with JupyterLab's dark grey (#111111).
@@ -83,7 +85,8 @@ def _picture_class():
 @contextmanager
 def style() -> Iterator[None]:
     """Draw with the house style: ``with style(): ...`` also for a Matplotlib figure of one's own."""
-    import matplotlib
+    with extra("lessons"):
+        import matplotlib
 
     with matplotlib.rc_context(_STYLE):
         yield

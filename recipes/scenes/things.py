@@ -6,8 +6,8 @@ could be taken for a car by its size, its windows or its wheels is here on purpo
 
 import numpy as np
 
-from edgekit.datasets.streets.cars import wheel
-from edgekit.datasets.streets.mesh import (
+from recipes.scenes.car_bodies import wheel
+from recipes.scenes.mesh import (
     BRICK,
     FACADE,
     FOLIAGE,

@@ -1,4 +1,4 @@
-"""Trains the car network that edgekit ships: ``python -m edgekit.models.train_cars --photos FOLDER``.
+"""Trains the car network that edgekit ships: ``python -m recipes.cars.train --photos FOLDER``.
 
 It starts from MobileNetV1 0.25's ImageNet weights, sees the rendered scenes and four fifths of the photographs under
 the augmentation of a small camera, ends with two epochs in which it feels the rounding of int8, and ships the average
@@ -18,8 +18,9 @@ import numpy as np
 
 from edgekit.datasets.images import resize
 from edgekit.models import mobilenet_v1
-from edgekit.models.photographs import find_folder, load_photographs
-from edgekit.models.weights import load_imagenet, save
+from edgekit.models.weights import save
+from recipes.cars.imagenet import load_imagenet
+from recipes.cars.photographs import find_folder, load_photographs
 
 IMAGENET = "mobilenet_0.25_128_imagenet.h5"
 
@@ -135,7 +136,7 @@ class Trainer:
         import keras
         import tensorflow as tf
 
-        from edgekit.models.augmentation import augment
+        from recipes.cars.augmentation import augment
 
         labels = tf.cast(labels, tf.float32)[:, None]
         smooth = labels * (1 - self.recipe.label_smoothing) + self.recipe.label_smoothing / 2
@@ -235,7 +236,7 @@ def train(sources, recipe, imagenet, checkpoint):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m edgekit.models.train_cars", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m recipes.cars.train", description=__doc__.split("\n")[0])
     parser.add_argument("--photos", help="folder with photos_*.npz and the ImageNet weights")
     parser.add_argument("--output", type=Path, default=Path("carclassifier.npz"), help="where the weights go")
     parser.add_argument("--checkpoint", type=Path, default=Path("carclassifier.checkpoint.npz"))
@@ -251,7 +252,7 @@ def main(arguments=None):
     tf.config.experimental.enable_op_determinism()
     model, _ = train(gather(folder, recipe), recipe, folder / IMAGENET, options.checkpoint)
     save(model, options.output)
-    print(f"wrote {options.output}; measure it: python -m edgekit.models.evaluate {options.output} --photos {folder}")
+    print(f"wrote {options.output}; measure it: python -m recipes.cars.evaluate {options.output} --photos {folder}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-INSTALL = "from edgekit import _quiet; _quiet.install(); "
+INSTALL = "from edgekit.notebook import quiet; quiet.install(); "
 
 
 def run(code, **options):

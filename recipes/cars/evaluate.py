@@ -1,4 +1,4 @@
-"""Measures a car network: ``python -m edgekit.models.evaluate carclassifier --photos FOLDER``.
+"""Measures a car network: ``python -m recipes.cars.evaluate carclassifier --photos FOLDER``.
 
 Accuracy by data set with Wilson's 95 % interval, in float32 and in int8 with weights quantized per channel, per tensor
 and naively. The photographs are the fifth that was kept out of training.
@@ -14,7 +14,7 @@ import numpy as np
 from edgekit import calibration, datasets, network, quantization
 from edgekit.datasets.images import resize
 from edgekit.models import load_pretrained, mobilenet_v1, preprocess, weights
-from edgekit.models.photographs import find_folder, load_photographs
+from recipes.cars.photographs import find_folder, load_photographs
 
 SCHEMES = ("float", "per_channel", "per_tensor", "naive")
 
@@ -102,8 +102,8 @@ def worst(model, count=20):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m edgekit.models.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("model", help="carclassifier, or a .npz that train_cars wrote")
+    parser = argparse.ArgumentParser(prog="python -m recipes.cars.evaluate", description=__doc__.split("\n")[0])
+    parser.add_argument("model", help="carclassifier, or a .npz that recipes.cars.train wrote")
     parser.add_argument("--photos", help="folder with photos_*.npz; without it, EDGEKIT_PHOTOS or the scenes alone")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--worst", type=Path, help="draw the scenes it gets most wrong into this PNG")
@@ -126,7 +126,7 @@ def main(arguments=None):
     if options.worst:
         from PIL import Image
 
-        from edgekit.datasets.streets.__main__ import contact_sheet
+        from recipes.scenes.contact_sheet import contact_sheet
 
         test = datasets.load("cars", "test")
         rows, _ = worst(model)

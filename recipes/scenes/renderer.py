@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.datasets.streets.mesh import BRICK, FACADE, FOLIAGE, GLASS, GLOW, PAINT, RIM
+from recipes.scenes.mesh import BRICK, FACADE, FOLIAGE, GLASS, GLOW, PAINT, RIM
 
 SHADOW_SIDE, SHADOW_REACH = 320, 13.0  # texels; metres from the centre to the edge
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgekit import datasets
-from edgekit.datasets import streets
-from edgekit.datasets.streets import cars, mesh, renderer, things
-from edgekit.datasets.streets.__main__ import main
+from recipes import scenes
+from recipes.scenes import car_bodies, mesh, renderer, things
+from recipes.scenes.__main__ import main
 
 SUN = renderer.Light(np.array([0.0, 0, 1]), np.ones(3), np.ones(3) * 0.5, np.ones(3) * 0.5, 0.0, 0.0)
 
@@ -25,28 +25,28 @@ def _view(scene, position=(0.0, -6.0, 1.5), target=(0, 0, 0.7), side=64):
 )
 def test_the_generator_still_makes_the_shipped_pictures(split, index):
     shipped = datasets.load("cars", split).images[index].astype(int)
-    made = streets.render(split, index).astype(int)
+    made = scenes.render(split, index).astype(int)
     # What JPEG changes; another picture of the same kind differs by 40 and more.
     assert np.abs(made - shipped).mean() < 4
 
 
 def test_the_same_seed_gives_the_same_bits():
-    assert np.array_equal(streets.picture(5, 3, True), streets.picture(5, 3, True))
-    assert not np.array_equal(streets.picture(5, 3, True), streets.picture(6, 3, True))
+    assert np.array_equal(scenes.picture(5, 3, True), scenes.picture(5, 3, True))
+    assert not np.array_equal(scenes.picture(5, 3, True), scenes.picture(6, 3, True))
 
 
-@pytest.mark.parametrize("split", streets.SIZES)
+@pytest.mark.parametrize("split", scenes.SIZES)
 def test_splits_are_complete_balanced_and_labelled_as_generated(split):
     data = datasets.load("cars", split)
-    assert data.images.shape == (streets.SIZES[split], 96, 96, 3)
+    assert data.images.shape == (scenes.SIZES[split], 96, 96, 3)
     assert data.images.dtype == np.uint8
     assert data.labels.mean() == 0.5
-    assert np.array_equal(data.labels, streets.labels(split))
+    assert np.array_equal(data.labels, scenes.labels(split))
     assert data.class_names == ("no car", "car")
 
 
 def test_no_picture_is_in_two_splits():
-    seen = [image.tobytes() for split in streets.SIZES for image in datasets.load("cars", split).images]
+    seen = [image.tobytes() for split in scenes.SIZES for image in datasets.load("cars", split).images]
     assert len(set(seen)) == len(seen)
 
 
@@ -82,9 +82,9 @@ def test_the_sun_throws_shadows_and_curved_paint_is_shaded():
     assert len(np.unique(image[triangle >= 0].round(3))) > 50
 
 
-@pytest.mark.parametrize("kind", cars.BODIES)
+@pytest.mark.parametrize("kind", car_bodies.BODIES)
 def test_every_car_is_whole_symmetric_and_of_its_size(kind):
-    built, body = cars.car(kind, np.random.default_rng(1))
+    built, body = car_bodies.car(kind, np.random.default_rng(1))
     low, high = built.positions.min((0, 1)), built.positions.max((0, 1))
     assert high[0] - low[0] == pytest.approx(body.length, abs=0.1)
     assert high[2] == pytest.approx(body.height, abs=0.2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgekit import datasets, models
-from edgekit.models import evaluate, train_cars
-from edgekit.models.photographs import find_folder, load_photographs
+from recipes.cars import evaluate, train
+from recipes.cars.photographs import find_folder, load_photographs
 
 needs_photographs = pytest.mark.skipif(find_folder() is None, reason="the photographs are not here (EDGEKIT_PHOTOS)")
 
@@ -85,24 +85,24 @@ def small(tmp_path):
     return {"scenes": (scenes.images, scenes.labels)}, tmp_path
 
 
-RECIPE = train_cars.Recipe(epochs=1, rounded_epochs=1, batch_size=8, mixture=(("scenes", 1.0),))
+RECIPE = train.Recipe(epochs=1, rounded_epochs=1, batch_size=8, mixture=(("scenes", 1.0),))
 
 
 def _trained(small, name):
     sources, folder = small
-    return train_cars.train(sources, RECIPE, folder / "imagenet.h5", folder / f"{name}.npz")
+    return train.train(sources, RECIPE, folder / "imagenet.h5", folder / f"{name}.npz")
 
 
 def test_interrupted_training_goes_on_to_the_same_weights(small, monkeypatch, capsys):
     whole, history = _trained(small, "whole")
-    saved = train_cars.Trainer.save
+    saved = train.Trainer.save
 
     def save_and_stop(self, *arguments):
         saved(self, *arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_cars.Trainer, "save", save_and_stop)
+        patch.setattr(train.Trainer, "save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             _trained(small, "cut")
     resumed, again = _trained(small, "cut")
@@ -113,24 +113,24 @@ def test_interrupted_training_goes_on_to_the_same_weights(small, monkeypatch, ca
 
 
 def test_a_checkpoint_of_other_settings_is_refused(small):
-    other = train_cars.Trainer(train_cars.Recipe(epochs=1), small[1] / "imagenet.h5")
+    other = train.Trainer(train.Recipe(epochs=1), small[1] / "imagenet.h5")
     other.save(small[1] / "one.npz", 0, {})
     with pytest.raises(SystemExit, match="made with other settings"):
         _trained(small, "one")
 
 
 def test_an_epoch_sees_each_source_as_often_as_the_recipe_says():
-    recipe = train_cars.Recipe(mixture=(("a", 2.0), ("b", 0.5)))
-    rows = train_cars.epoch_rows({"a": 10, "b": 20}, recipe, 0)
+    recipe = train.Recipe(mixture=(("a", 2.0), ("b", 0.5)))
+    rows = train.epoch_rows({"a": 10, "b": 20}, recipe, 0)
     counts = np.bincount(rows, minlength=30)
     assert (counts[:10] == 2).all()
     assert counts[10:].sum() == 10
     assert counts[10:].max() == 1
-    assert not np.array_equal(rows, train_cars.epoch_rows({"a": 10, "b": 20}, recipe, 1))
+    assert not np.array_equal(rows, train.epoch_rows({"a": 10, "b": 20}, recipe, 1))
 
 
 def test_augmentation_changes_the_picture_and_not_the_subject():
-    from edgekit.models.augmentation import augment
+    from recipes.cars.augmentation import augment
 
     images = datasets.load("cars", "calibration").images[:32]
     one, two = (np.asarray(augment(images, np.array([0, step], np.int32))) for step in (0, 1))
@@ -146,7 +146,7 @@ def test_augmentation_changes_the_picture_and_not_the_subject():
 
 def test_missing_photographs_are_explained(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("EDGEKIT_PHOTOS", raising=False)
-    for program in (train_cars.main, lambda arguments: evaluate.main(["carclassifier", *arguments])):
+    for program in (train.main, lambda arguments: evaluate.main(["carclassifier", *arguments])):
         with pytest.raises(SystemExit):
             program(["--photos", str(tmp_path)])
         assert "photos_*.npz" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import numpy as np
 
 from edgekit.datasets.dataset import Dataset
 from edgekit.datasets.images import resize
+from edgekit.extras import extra
 
 SPLITS = ("train", "calibration", "test")
 
@@ -14,7 +15,7 @@ _CAR = 1
 _CALIBRATION = 200
 
 
-def load(split):
+def load(split: str) -> Dataset:
     """``train`` 9,800, ``calibration`` 200, ``test`` 2,000 photographs, enlarged from 32 to uint8 (N, 96, 96, 3).
 
     Half of each are cars; the rest comes in equal parts from the other classes, as far as that divides.
@@ -22,7 +23,8 @@ def load(split):
     Raises:
         ConnectionError: the photographs are not here yet and could not be downloaded.
     """
-    from keras.datasets import cifar10
+    with extra("lessons"):
+        from keras.datasets import cifar10
 
     try:
         train, test = cifar10.load_data()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgekit.datasets.streets import cars, things
-from edgekit.datasets.streets.camera import photograph
-from edgekit.datasets.streets.mesh import Mesh, join
-from edgekit.datasets.streets.renderer import Light, look, project, render, visible
+from recipes.scenes import car_bodies, things
+from recipes.scenes.camera import photograph
+from recipes.scenes.mesh import Mesh, join
+from recipes.scenes.renderer import Light, look, project, render, visible
 
 SIDE, SUPERSAMPLING = 96, 3
 # A picture counts as one with a car when its car covers this share of it, and this share of the car is not hidden.
@@ -174,7 +174,7 @@ def _drawn(rng, shares):
 
 
 def _car(rng, place, yaw, night):
-    mesh, body = cars.car(_drawn(rng, _BODY_SHARES), rng, night or rng.random() < 0.12)
+    mesh, body = car_bodies.car(_drawn(rng, _BODY_SHARES), rng, night or rng.random() < 0.12)
     return Subject(mesh, place, yaw, body.length * 0.9, body.height)
 
 
@@ -184,7 +184,7 @@ def _further_cars(rng, street, night):
     for _ in range(rng.poisson(0.8)):
         kind = _drawn(rng, _BODY_SHARES)
         x = rng.choice([-1, 1]) * rng.uniform(6.5, 16)
-        mesh, _ = cars.car(kind, rng, night)
+        mesh, _ = car_bodies.car(kind, rng, night)
         y = rng.choice([-1, 1]) * (street.road / 2 - 1.1)
         mesh = mesh.placed(x, y, 0, rng.choice([0, np.pi]))
         meshes.append(mesh)

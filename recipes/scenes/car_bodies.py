@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgekit.datasets.streets.mesh import GLASS, GLOW, MATTE, PAINT, RIM, box, ellipsoid, grid, join, quad, ring, tube
+from recipes.scenes.mesh import GLASS, GLOW, MATTE, PAINT, RIM, box, ellipsoid, grid, join, quad, ring, tube
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Tries a lesson out as a student would: starts the real server and the notebook's kernel, runs its first cells, stops.
 
-start-notebook.sh --check runs this with the lesson's own environment, to prepare a room of laptops.
+``edgekit start NAME --check`` and ``start-notebook.sh NAME --check`` run this as a process of its own, in the lesson's
+environment, to prepare a room of laptops.
 """
 
 import json
@@ -15,21 +16,29 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import Any
 
 import websocket
+
+from edgekit.errors import EdgekitError
 
 SERVER_PATIENCE = 120  # seconds; a cold disk, a virus scanner
 CELL_PATIENCE = 300
 
 
-class CheckError(Exception):
-    """What is wrong, in one sentence."""
+class CheckError(EdgekitError):
+    """The lesson cannot be used here; the message says why, in one sentence."""
 
 
 class Server:
-    """A running JupyterLab server, spoken to over its REST interface."""
+    """A running JupyterLab server, spoken to over its REST interface.
 
-    def __init__(self, folder, port):
+    Args:
+        folder: the server's root.
+        port: a free port.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
         self.address, self.token = f"127.0.0.1:{port}", secrets.token_hex(16)
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in stop)
         options = {"root_dir": folder, "port": port, "port_retries": 0, "ip": "127.0.0.1", "base_url": "/"}
@@ -45,7 +54,8 @@ class Server:
             start_new_session=True,
         )
 
-    def wait(self):
+    def wait(self) -> Any:
+        """Wait until the server answers; CheckError if it does not."""
         deadline = time.monotonic() + SERVER_PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -56,7 +66,20 @@ class Server:
                 time.sleep(0.1)
         raise CheckError(f"JupyterLab did not answer within {SERVER_PATIENCE} s: {self.last_words()}")
 
-    def call(self, path, body=None, method=None):
+    def call(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """Ask the server.
+
+        Args:
+            path: of the REST interface, for example ``/api/status``.
+            body: sent as JSON; with one, the method is POST.
+            method: another method, for example ``DELETE``.
+
+        Returns:
+            The answer, from JSON.
+
+        Raises:
+            urllib.error.URLError: no answer, or one that is an error.
+        """
         request = urllib.request.Request(
             f"http://{self.address}{path}",
             json.dumps(body).encode() if body is not None else None,
@@ -68,12 +91,14 @@ class Server:
         with opener.open(request, timeout=30) as response:
             return json.loads(response.read() or "null")
 
-    def last_words(self):
+    def last_words(self) -> str:
+        """The last lines that the server printed, as one."""
         self.log.seek(0)
         lines = [line.strip() for line in self.log.read().splitlines() if line.strip()]
         return " / ".join(lines[-3:]) or "it printed nothing"
 
-    def stop(self):
+    def stop(self) -> None:
+        """End the server, by force after 20 s."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -85,9 +110,14 @@ class Server:
 
 
 class Kernel:
-    """The notebook's kernel, spoken to through the server, as the browser does."""
+    """The notebook's kernel, spoken to through the server, as the browser does.
 
-    def __init__(self, server, notebook):
+    Args:
+        server: runs already.
+        notebook: a file in the server's root.
+    """
+
+    def __init__(self, server: Server, notebook: Path) -> None:
         kernel = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {}).get("kernelspec", {})
         session = server.call(
             "/api/sessions",
@@ -102,8 +132,18 @@ class Kernel:
             http_no_proxy=["*"],
         )
 
-    def run(self, code):
-        """Run code; return what it printed. CheckError if it raises or does not end."""
+    def run(self, code: str) -> str:
+        """Run code.
+
+        Args:
+            code: Python, as in a cell.
+
+        Returns:
+            The text that it printed.
+
+        Raises:
+            CheckError: it raises or does not end.
+        """
         identity = uuid.uuid4().hex
         header = {"msg_id": identity, "session": self.session, "username": "", "msg_type": "execute_request"}
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
@@ -113,7 +153,8 @@ class Kernel:
                 | {"content": content, "channel": "shell", "buffers": []}
             )
         )
-        printed, deadline = [], time.monotonic() + CELL_PATIENCE
+        printed: list[str] = []
+        deadline = time.monotonic() + CELL_PATIENCE
         reply, idle = None, False
         # The reply and what was printed come by two ways: only both ends together are the end.
         while time.monotonic() < deadline and not (reply and idle):
@@ -143,7 +184,7 @@ class Kernel:
         return "".join(printed)
 
 
-def first_cells(notebook):
+def first_cells(notebook: Path) -> list[str]:
     """The source of the code cells above the first one that the student is to fill in."""
     cells = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
@@ -155,7 +196,16 @@ def first_cells(notebook):
     return cells
 
 
-def check(notebook, port):
+def check(notebook: Path, port: int) -> None:
+    """Start the server and the kernel and run the notebook's first cells, saying how far it is.
+
+    Args:
+        notebook: the student's own copy.
+        port: a free port.
+
+    Raises:
+        CheckError: something of it does not work.
+    """
     server = Server(notebook.parent, port)
     try:
         server.wait()
@@ -182,7 +232,12 @@ def check(notebook, port):
         server.stop()
 
 
-def main():
+def main() -> int:
+    """Check the notebook and the port that the command line names.
+
+    Returns:
+        0 if the lesson is ready, or 1.
+    """
     notebook, port = Path(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     try:

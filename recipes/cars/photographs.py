@@ -40,7 +40,7 @@ def load_photographs(folder, held_out):
     """
     files = sorted(Path(folder).glob("photos_*.npz"))
     if not files:
-        raise FileNotFoundError(f"{folder} holds no photos_*.npz; see edgekit/models/photographs.py for what they hold")
+        raise FileNotFoundError(f"{folder} holds no photos_*.npz; see recipes/cars/photographs.py for what they hold")
     result = {}
     for path in files:
         with np.load(path, allow_pickle=False) as arrays:

@@ -4,8 +4,9 @@ import subprocess
 import sys
 import zipfile
 
-import pytest
 from conftest import ROOT, require
+
+from edgekit.start.workspace import available
 
 USE = """
 import pathlib, sys
@@ -20,19 +21,26 @@ print(project.build("sim", on_line=None))
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
-
-
 def test_the_wheel_holds_the_library_and_nothing_of_the_course(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "edgekit/firmware_templates/apps/xormodel/src/main.cpp" in names
     assert not [name for name in names if name.startswith(("grader", "tests", "notebooks", "workspace"))]
     assert not [name for name in names if "__pycache__" in name]
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"edgekit"}
+
+
+def test_the_wheel_carries_the_lessons_and_says_that_it_has_types(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"edgekit/lessons/{name}/{name}.ipynb" for name in available()} <= set(names)
+    assert "edgekit/py.typed" in names
+    assert "edgekit/start/lab/labconfig/page_config.json" in names
+
+
+def test_the_wheel_leaves_out_how_scenes_and_weights_were_made(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    made = {path.name for path in (ROOT / "recipes").rglob("*.py")} - {"__init__.py", "__main__.py"}
+    assert {"renderer.py", "train.py", "augmentation.py"} <= made
+    assert not [name for name in names if name.split("/")[-1] in made]
 
 
 def test_the_installed_wheel_makes_and_builds_a_project_elsewhere(wheel, tmp_path):

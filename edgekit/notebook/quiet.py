@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's remarks about its own build out of a lesson, where they read like errors.
+"""Keeps TensorFlow's remarks about its own build out of a lesson, where they look like errors.
 
 Since 2.20 the remarks at import ("Could not find cuda drivers ...") obey no setting, so the standard error stream is
 held back while TensorFlow is imported, and shown only if the import fails.
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 
-def install():
+def install() -> None:
     """Silence TensorFlow's next import, and its informational messages after it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -31,7 +31,7 @@ class _Finder:
                 with _held_back_stderr():
                     execute(module)
 
-            spec.loader.exec_module = quietly
+            spec.loader.exec_module = quietly  # type: ignore[method-assign]
         return spec
 
 
