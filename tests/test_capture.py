@@ -21,7 +21,7 @@ from edgekit._faults import FaultyTransport
 from edgekit._frame import PHOTO, SHOW, Frame, Reader
 from edgekit._transport import SimulatedTransport
 from edgekit.lesson import put_before_camera
-from grader import car_network
+from grader.for_tests import car_network
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
 

@@ -7,7 +7,7 @@ from conftest import require
 
 from edgekit import board, codegen, firmware
 from edgekit.lesson import ProgramError, put_before_camera, try_program, watch
-from grader import car_network
+from grader.for_tests import car_network
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
 SERIAL = ("CameraImageProvider images", "SerialImageProvider images")
