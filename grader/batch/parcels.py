@@ -1,15 +1,16 @@
-"""What a worker needs to grade one submission, as plain data: the worker may be on a machine that has no course."""
+"""Packs all that a worker needs to grade one submission as plain data: its machine may have no course."""
 
 import functools
 import hashlib
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.grading.read import MAX_BYTES
-from grader.paths import CHECKOUT, Course, LessonError
+from grader.paths import CHECKOUT, COURSE, Course, LessonError, left_in_old_place
 
 MAX_FILES_BYTES = 256 << 20  # of all the files of a submission together
 _LESSON_TABLES = {  # of the gradebook: what it knows about lessons, and nothing about students
@@ -91,12 +92,30 @@ class Parcel:
 
 @functools.cache
 def version() -> str:
-    """A digest of the code that grading depends on."""
-    paths = [*CHECKOUT.glob("grader/*.py"), *CHECKOUT.glob("grader/inside/*.py"), *CHECKOUT.glob("edgekit/**/*.py")]
+    """A digest of every file of this checkout that grading depends on: equal digests give equal marks."""
     digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(path.relative_to(CHECKOUT).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in sorted(_files_that_grade()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(CHECKOUT).as_posix()}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _files_that_grade() -> Iterator[Path]:
+    """The library with its kernels, weights and data, the firmware's templates, the grader's code and the lessons.
+
+    Without caches and without students' work. nbgrader_config.py is left out, as its settings travel with a lesson:
+    an instructor may change them without changing all workers.
+    """
+    rooms = [path.parent for path in (CHECKOUT / "grader").glob("*/__init__.py")]
+    students = left_in_old_place(CHECKOUT)
+    yield from (CHECKOUT / "grader").glob("*.py")
+    for folder in (CHECKOUT / "edgekit", CHECKOUT / "firmware_templates", *rooms, Course.at(COURSE).lessons):
+        for base, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+            for name in names:
+                path = Path(base, name)
+                if not name.startswith(".") and path.suffix != ".pyc" and path.is_file() and path not in students:
+                    yield path
 
 
 def _files(folder: Path, most: int | None = None) -> dict[str, bytes]:

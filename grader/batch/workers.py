@@ -127,14 +127,14 @@ class ClusterWorkers:
             self._client.wait_for_workers(1, timeout=self._seconds)
         except TimeoutError as error:
             raise ClusterUnusable(f"The scheduler at {self.address} has no workers. {join}") from error
-        answers = self._client.run(_ask, parcels.version(), unsafe, on_error="return")
+        answers = self._client.run(worker_problem, parcels.version(), unsafe, on_error="return")
         problems = [f"{worker}: {answer}" for worker, answer in answers.items() if answer]
         if problems:
             raise ClusterUnusable("\n".join(["These workers cannot grade:", *problems, join]))
 
 
-def _ask(version: str, unsafe: bool) -> str:
-    """On a worker: what keeps it from grading, or nothing."""
+def worker_problem(version: str, unsafe: bool) -> str:
+    """On a worker: why it cannot grade for a grader whose code has this digest, in one sentence; or nothing."""
     if parcels.version() != version:
         return "its checkout has other code; update it and start the worker again"
     if not unsafe:
