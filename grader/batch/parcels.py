@@ -106,7 +106,7 @@ def _files_that_grade() -> Iterator[Path]:
     Without caches and without students' work. nbgrader_config.py is left out, as its settings travel with a lesson:
     an instructor may change them without changing all workers.
     """
-    rooms = [path.parent for path in (CHECKOUT / "grader").glob("*/__init__.py")]
+    rooms = [path.parent for path in (CHECKOUT / "grader").glob("*/__init__.py") if path.parent != COURSE]
     students = left_in_old_place(CHECKOUT)
     yield from (CHECKOUT / "grader").glob("*.py")
     for folder in (CHECKOUT / "edgekit", CHECKOUT / "firmware_templates", *rooms, Course.at(COURSE).lessons):

@@ -108,8 +108,11 @@ def _sentence(error: BaseException) -> str:
 
 
 def load_config(course: Course) -> Config:
-    """The course's own nbgrader_config.py."""
-    return PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+    """The course's own nbgrader_config.py; raises what kept it from setting nbgrader up."""
+    try:
+        return PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+    except SystemExit as stop:
+        raise stop.__cause__ or stop from None
 
 
 def handed_in(course: Course, name: str) -> list[str]:

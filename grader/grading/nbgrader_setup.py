@@ -9,6 +9,7 @@ from pathlib import Path
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
 from nbgrader import coursedir, preprocessors, utils
 from nbgrader.converters import Autograde, GenerateAssignment, base
+from traitlets.config import Config
 from traitlets.log import get_logger
 
 from grader.grading import steps
@@ -19,9 +20,23 @@ from grader.paths import COURSE_ID, Course
 from grader.text import printable
 
 
-def configure(config, root: Path | str) -> None:
-    """Fill nbgrader's ``config`` for the course at ``root``; make source notebooks that are missing or old."""
+def configure(config: Config, root: Path | str) -> None:
+    """Fill nbgrader's ``config`` for the course at ``root``; make source notebooks that are missing or old.
+
+    Ends the process, with the reason, where that is not possible: after any other error in its configuration nbgrader
+    goes on without it, and so without the sandbox. Where files of the course are still in its old place, it would begin
+    a second gradebook.
+    """
     course = Course.at(root)
+    if to_be_moved := course.to_be_moved():
+        raise SystemExit(to_be_moved)
+    try:
+        _configure(config, course)
+    except Exception as error:
+        raise SystemExit(f"nbgrader cannot be set up for {course.root}: {type(error).__name__}: {error}") from error
+
+
+def _configure(config: Config, course: Course) -> None:
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's, about nbgrader's own way with its sessions
     # nbgrader runs `alembic` by name, which fails where the virtual environment is used without being activated
     scripts = sysconfig.get_path("scripts")

@@ -11,9 +11,9 @@ from grader.paths import CHECKOUT
 _LIVE = ("source", "submitted", "autograded", "feedback", "release", "collected", "handed_back")
 
 
-def copy_of_checkout(target: Path) -> Path:
+def copy_of_checkout(target: Path, *folders: str) -> Path:
     """Copy the code, the templates and the lessons to ``target``, without caches and without anybody's work."""
-    for name in ("edgekit", "firmware_templates", "grader"):
+    for name in folders or ("edgekit", "firmware_templates", "grader"):
         shutil.copytree(CHECKOUT / name, target / name, ignore=_left_out)
     return target
 

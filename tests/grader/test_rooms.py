@@ -19,6 +19,7 @@ ORDER = [
     "report",
     "platforms",
     "demo",
+    "course",
     "__main__",
     "nbgrader_config",
 ]
