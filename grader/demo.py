@@ -9,17 +9,16 @@ from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
-from nbgrader.api import Gradebook
 
-from grader import releasing
-from grader.course import CHECKOUT, Course
-from grader.lesson_source import read_lesson
+from grader.lesson import release
+from grader.lesson.source import read_lesson
+from grader.paths import CHECKOUT, Course
 
 STUDENTS = ("honest", "partial", "empty")
 
 _CONFIG = """import sys
 sys.path.insert(0, {checkout!r})
-from grader.course import configure
+from grader.grading.nbgrader_setup import configure
 configure(get_config(), {root!r})
 """
 
@@ -37,7 +36,7 @@ class Marks:
 def submission(course: Course, name: str, student: str) -> NotebookNode:
     """The released notebook with all (``honest``), the first half (``partial``) or no (``empty``) tasks done."""
     with tempfile.TemporaryDirectory() as scratch:
-        released = nbformat.read(releasing.release(course, name, Path(scratch) / name) / f"{name}.ipynb", as_version=4)
+        released = nbformat.read(release.release(course, name, Path(scratch) / name) / f"{name}.ipynb", as_version=4)
     source = {cell.id: cell for cell in read_lesson(course.lesson(name)).cells}
     tasks = [cell for cell in released.cells if cell.metadata.get("nbgrader", {}).get("solution")]
     graded = [cell for cell in tasks if cell.cell_type == "code"]
@@ -49,18 +48,18 @@ def submission(course: Course, name: str, student: str) -> NotebookNode:
 
 def make_course(lessons: Path, name: str, root: Path) -> Course:
     """A course at ``root`` with the one lesson and nothing of the instructor's."""
-    for folder in (name, "shared"):
+    course = Course.at(root)
+    for folder in (name, course.shared.name):
         if (lessons / folder).is_dir():
-            releasing.copy_lesson(lessons / folder, root / "lessons" / folder)
+            release.copy_lesson(lessons / folder, course.lessons / folder)
     (root / "nbgrader_config.py").write_text(_CONFIG.format(checkout=str(CHECKOUT), root=str(root)))
-    return Course.at(root)
+    return course
 
 
 def hand_in(course: Course, name: str, student: str, notebook: NotebookNode) -> Path:
     """Put a notebook, and the lesson's files, where nbgrader looks for submissions."""
-    folder = course.root / "submitted" / student / name
-    releasing.release(course, name, folder)
-    path = folder / f"{name}.ipynb"
+    release.release(course, name, course.submitted(student, name))
+    path = course.submitted_notebook(student, name)
     nbformat.write(copy.deepcopy(notebook), path)
     return path
 
@@ -82,7 +81,7 @@ def marks(course: Course, name: str) -> dict[str, dict[str, Marks]]:
         if "nbgrader" in cell.metadata
     ]
     table: dict[str, dict[str, Marks]] = {}
-    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "edgekit") as gradebook:
+    with course.open_gradebook() as gradebook:
         for handed_in in gradebook.assignment_submissions(name):
             grades = [grade for notebook in handed_in.notebooks for grade in notebook.grades]
             grades.sort(key=lambda grade: order.index(grade.name))
@@ -111,7 +110,7 @@ def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, 
 
 def _failures(course: Course, name: str, student: str) -> dict[str, str]:
     """What the failed tests of a graded notebook say to the instructor."""
-    graded = nbformat.read(course.root / "autograded" / student / name / f"{name}.ipynb", as_version=4)
+    graded = nbformat.read(course.graded_notebook(student, name), as_version=4)
     return {
         cell.metadata.nbgrader.grade_id: "\n".join(
             output.data["text/plain"] if "data" in output else output.evalue for output in cell.outputs

@@ -21,7 +21,7 @@ from edgekit.board import FaultyTransport
 from edgekit.board.protocol import PHOTO, SHOW, Frame, Reader
 from edgekit.board.transport import SimulatedTransport
 from edgekit.firmware import put_before_camera
-from grader import car_network
+from grader.for_tests import car_network
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
 
