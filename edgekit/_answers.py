@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.errors import EdgekitError
+
 _INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
 
 
-class BoardError(Exception):
+class BoardError(EdgekitError):
     """The board cannot be reached or says that something is wrong; the message says what to do."""
 
 

@@ -10,10 +10,12 @@ import signal
 import subprocess
 import time
 
+from edgekit.errors import EdgekitError
+
 BOOT_SECONDS = 5.0
 
 
-class TransportError(Exception):
+class TransportError(EdgekitError):
     """The way to the board cannot be opened or is gone; the message says what to do."""
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit._table import Table
+from edgekit.errors import EdgekitError
+from edgekit.table import Table
 
 COLUMNS = ("row", "image", "model", "label", "answer", "scores", "microseconds", "milliseconds")
 
 
-class BenchmarkError(Exception):
+class BenchmarkError(EdgekitError):
     """A benchmark cannot begin or go on; the message says why and what to do."""
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit._convolution import one_thread
-from edgekit.network import check_input
+from edgekit.network import Network, check_input
+from edgekit.network.windows import one_thread
 
 OBSERVERS = ("minmax", "percentile", "mse")
 BINS = 2048
@@ -25,17 +25,24 @@ class Ranges:
         observer: how the limits were chosen.
     """
 
-    limits: dict
-    histograms: dict
+    limits: dict[str, tuple[float, float]]
+    histograms: dict[str, tuple[np.ndarray, np.ndarray]]
     observer: str
 
-    def __getitem__(self, tensor):
+    def __getitem__(self, tensor: str) -> tuple[float, float]:
         if tensor not in self.limits:
             raise KeyError(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
         return self.limits[tensor]
 
 
-def calibrate(network, images, observer="minmax", percentile=99.99, histograms=False, progress=False):
+def calibrate(
+    network: Network,
+    images: np.ndarray,
+    observer: str = "minmax",
+    percentile: float = 99.99,
+    histograms: bool = False,
+    progress: bool = False,
+) -> Ranges:
     """Run the float network over images and note the range of every tensor.
 
     Args:

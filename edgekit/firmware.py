@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from edgekit import _compiler, _platformio, _project_files
-from edgekit._table import Table
+from edgekit.errors import EdgekitError
+from edgekit.table import Table
 
 APPS = ("xormodel", "carclassifier", "benchmark")
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 
 
-class FirmwareError(Exception):
+class FirmwareError(EdgekitError):
     """A project cannot be made, built or uploaded; the message says why and what to do."""
 
 

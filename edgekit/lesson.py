@@ -4,8 +4,10 @@ import re
 import sys
 import time
 
+from edgekit.errors import EdgekitError
 
-class StillToDo(NotImplementedError):
+
+class StillToDo(EdgekitError, NotImplementedError):
     """A place that the reader has not filled in yet; a notebook shows one line for it, and no traceback."""
 
     def _render_traceback_(self):
@@ -86,7 +88,7 @@ def watch(device, count, seconds=10.0):
     return [(label, float(score), int(microseconds)) for label, score, microseconds in found[:count]]
 
 
-class ProgramError(AssertionError):
+class ProgramError(EdgekitError, AssertionError):
     """What a program does wrong, and where to look; a notebook shows the sentence alone."""
 
     def _render_traceback_(self):

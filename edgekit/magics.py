@@ -10,13 +10,14 @@ import time
 
 from edgekit import board as boards
 from edgekit import firmware
+from edgekit.errors import EdgekitError
 
 _FIRST_LINE = 2  # of a cell's body, counted as JupyterLab does: line 1 is the magic itself
 _MOST = 4  # errors shown at once: the later ones often follow from the first
 _COMPILED = {".cpp", ".cc", ".c", ".h", ".hpp"}
 
 
-class Explained(Exception):
+class Explained(EdgekitError):
     """What went wrong in words for the notebook; shown without a traceback, and the cell counts as failed."""
 
     def _render_traceback_(self):

@@ -1,16 +1,18 @@
-"""Which tensors have to share a scale, and what is done where they cannot.
+"""Finds the tensors that have to share a scale, and adds a rescale op where they cannot.
 
 Pooling, padding, reshaping and concatenating move values without computing any, so their inputs and output are in the
 same steps. Most often one scale, of the widest of their ranges, serves them all. A sigmoid, tanh or softmax has a scale
-of its own, fixed by the specification: concatenated with other values, its output is taken to their scale first.
+of its own, fixed by the specification: concatenated with other values, its output is first rescaled to theirs.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from edgekit.network import SAME_SCALE, Network, Op
+from edgekit.quantization.parameters import Quantization
 
 
-def groups(network, fixed):
+def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network, dict[str, str]]:
     """Tie the tensors that share a scale.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where each tensor lies in the arena: memory that one tensor has left is used by the next.
+"""Places each tensor in the arena: memory that one tensor has left is used by the next.
 
 Two buffers may share memory when they are never needed at the same time. A buffer that an op reads and the one it
 writes are needed at the same time, but an op that goes through both in a known order may still write where it has
@@ -6,6 +6,7 @@ read: a `Rule` says how far apart the two must start.
 """
 
 import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 4  # bytes; the multiply-accumulate loads of the LX6 read whole words
@@ -43,16 +44,22 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Offsets of the buffers, bytes, in an arena of `size` bytes."""
+class Arena:
+    """The memory of all tensors.
 
-    buffers: tuple
-    offsets: dict
+    Attributes:
+        buffers: the `Buffer`s in it.
+        offsets: dict from a buffer's name to where it starts, bytes.
+        size: bytes.
+    """
+
+    buffers: tuple[Buffer, ...]
+    offsets: dict[str, int]
     size: int
 
 
-def plan(buffers, rules=(), attempts=200):
-    """Offsets such that no two buffers that are needed at the same time share a byte, but as a rule allows.
+def arrange(buffers: Iterable[Buffer], rules: Sequence[Rule] = (), attempts: int = 200) -> Arena:
+    """Offsets such that no two buffers that are needed at the same time share a byte, unless a `Rule` allows it.
 
     Buffers are placed one after the other at the lowest offset that fits; the order decides how well that goes, so
     several are tried: largest first, by time, and shuffled ones (always the same).
@@ -63,7 +70,7 @@ def plan(buffers, rules=(), attempts=200):
         attempts: number of shuffled orders.
 
     Returns:
-        The smallest `Plan` found.
+        The smallest `Arena` found.
     """
     buffers = tuple(buffers)
     between = {(rule.source, rule.result): rule for rule in rules}
@@ -74,14 +81,14 @@ def plan(buffers, rules=(), attempts=200):
         offsets = place(order, between)
         size = max((offsets[buffer.name] + _aligned(buffer.size) for buffer in buffers), default=0)
         if best is None or size < best.size:
-            best = Plan(buffers, offsets, size)
+            best = Arena(buffers, offsets, size)
         if size == floor:
             break
     return best
 
 
-def needed(position, buffers, rules=()):
-    """Bytes that any plan needs during an op: of the two tensors that may share memory, only the larger counts.
+def needed(position: int, buffers: Sequence[Buffer], rules: Sequence[Rule] = ()) -> int:
+    """Bytes that any arena needs during an op: of the two tensors that may share memory, only the larger counts.
 
     Args:
         position: of the op.
@@ -96,7 +103,7 @@ def needed(position, buffers, rules=()):
     return sum(sizes.values()) - max(shared, default=0)
 
 
-def _orders(buffers, attempts):
+def _orders(buffers: Sequence[Buffer], attempts: int) -> Iterator[Sequence[Buffer]]:
     yield sorted(buffers, key=lambda buffer: -buffer.size)
     yield list(buffers)
     yield list(reversed(buffers))
@@ -107,7 +114,7 @@ def _orders(buffers, attempts):
         yield order
 
 
-def place(order, between=None):
+def place(order: Iterable[Buffer], between: Mapping[tuple[str, str], Rule] | None = None) -> dict[str, int]:
     """Offsets of buffers that are placed in this order, each at the lowest that fits.
 
     Args:
@@ -149,44 +156,3 @@ def _within(offset, choices):
 
 def _aligned(size):
     return -(-size // ALIGNMENT) * ALIGNMENT
-
-
-def picture(model, title=None):
-    """The arena over time: each buffer a bar, as wide as it is needed and as high as it is large.
-
-    Args:
-        model: a `Network` or a `QuantizedNetwork`.
-        title: above the picture.
-
-    Returns:
-        An `edgekit.plots` picture.
-    """
-    from edgekit import plots
-    from edgekit.codegen.compiled import compile_network
-
-    arena = compile_network(model, "model").plan
-    ops = [op.name for op in model.ops]
-    with plots.style():
-        drawing, axes = plots.figure(9, 4.2)
-        for i, buffer in enumerate(sorted(arena.buffers, key=lambda buffer: (buffer.first, buffer.name))):
-            scratch = buffer.name.endswith(" scratch")
-            color = plots.INK if scratch else plots.PALETTE[i % len(plots.PALETTE)]
-            first, last = max(buffer.first, -1), min(buffer.last, len(ops) - 1)
-            corner, width = (first - 0.46, arena.offsets[buffer.name]), last - first + 0.92
-            axes.bar(
-                corner[0],
-                buffer.size,
-                width,
-                bottom=corner[1],
-                align="edge",
-                color=color,
-                alpha=0.35 if scratch else 0.55,
-                edgecolor=color,
-                linewidth=0.8,
-            )
-        axes.set_xticks(range(-1, len(ops)), ["input", *ops], rotation=90, fontsize=7)
-        axes.axhline(arena.size, color=plots.INK, linewidth=1)
-        axes.set_ylabel("bytes")
-        axes.grid(False, axis="x")
-        axes.set_title(title or f"The arena: {arena.size:,} bytes; bars that overlap share memory, scratch is grey")
-    return drawing

@@ -1,24 +1,31 @@
-"""What a network will cost on the board, before there is a board: flash, memory, time, and whether it fits.
+"""Estimates what a network costs on the board, before there is a board: flash, memory, time, and whether it fits.
 
 Instructions are counted on an emulated core where its tools are installed, and otherwise estimated from
 multiply-accumulates and outputs. Milliseconds follow with one assumption, which every report states.
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.network import op_macs
+from edgekit import plots
+from edgekit.codegen import compiled
+from edgekit.cost import emulator
+from edgekit.network import Graph, op_macs
 from edgekit.quantization import QuantizedNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The ESP-EYE: an ESP32 with 4 MB of flash, of which half is for the program.
 FLASH = 2_000_000
 # docs.espressif.com, Memory Types: of 320 KB of data memory 160 KB can be allocated statically, as the arena is.
 STATIC_RAM = 160 * 1024
-# What Wi-Fi's default buffers and task take of it, about, while a connection is up.
+# Wi-Fi's default buffers and task take about this much of it while a connection is up.
 WIFI_RAM = 64 * 1024
 MEGAHERTZ = (80, 160, 240)
-# Cycles an instruction: what the 380 ms that Espressif publishes for ESP-NN on an ESP32 come to, for a network whose
+# Cycles an instruction, from the 380 ms that Espressif publishes for ESP-NN on an ESP32 and a network whose
 # instructions with ESP-NN were counted.
 CYCLES_PER_INSTRUCTION = 1.19
 # Instructions of the kernels on an ESP32's core, measured on the car network: (each multiply-accumulate, each output).
@@ -42,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a network costs on the board. It shows itself as a table in a notebook; `plot` draws it.
+    """The cost of a network on the board. It shows itself as a table in a notebook; `plot` draws it.
 
     Attributes:
         name: of the network.
@@ -60,24 +67,24 @@ class Deployment:
     kind: str
     flash: int
     arena: int
-    rows: tuple = field(repr=False)
+    rows: tuple[Row, ...] = field(repr=False)
     measured: bool
-    milliseconds: dict
-    fits: dict
-    reasons: tuple
+    milliseconds: dict[int, float]
+    fits: dict[str, bool]
+    reasons: tuple[str, ...]
     board_ms: float | None = None
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         """Multiply-accumulates an inference."""
         return sum(row.macs for row in self.rows)
 
     @property
-    def instructions(self):
+    def instructions(self) -> int:
         """Instructions an inference."""
         return sum(row.instructions for row in self.rows)
 
-    def table(self):
+    def table(self) -> str:
         """The report as text: a line an op, then what it comes to."""
         lines = [f"{'op':26} {'kind':18} {'MACs':>10} {'constants':>10} {'instructions':>13} {'share':>6}"]
         for row in self.rows:
@@ -105,32 +112,13 @@ class Deployment:
     def _repr_pretty_(self, printer, cycle):
         printer.text(self.table())
 
-    def plot(self):
-        """Where the instructions go, and how full flash and memory are: an `edgekit.plots` picture."""
-        from edgekit import plots
-
-        with plots.style():
-            picture, (left, right) = plots.figure(9, 0.17 * len(self.rows) + 1.4, 2, width_ratios=[2.2, 1])
-            names = [row.name for row in self.rows]
-            left.barh(names, [row.instructions / 1e6 for row in self.rows], color=plots.BLUE)
-            left.invert_yaxis()
-            left.tick_params(axis="y", labelsize=7)
-            left.set(title="Instructions an inference", xlabel="million")
-            parts = {
-                "flash": self.flash / FLASH,
-                "memory": self.arena / STATIC_RAM,
-                "with Wi-Fi": self.arena / (STATIC_RAM - WIFI_RAM),
-            }
-            colors = [plots.GREEN if share <= 1 else plots.RED for share in parts.values()]
-            right.bar(list(parts), [100 * share for share in parts.values()], color=colors)
-            right.axhline(100, color=plots.INK, linewidth=1)
-            right.tick_params(axis="x", labelsize=8)
-            right.set(title="Share of the board", ylabel="percent")
-        return picture
+    def plot(self) -> "Figure":
+        """Where the instructions go, and how full flash and memory are: a picture."""
+        return plots.deployment(self, {"flash": FLASH, "memory": STATIC_RAM, "with Wi-Fi": STATIC_RAM - WIFI_RAM})
 
 
-def deployment(model, board_ms=None, measure=None):
-    """What a network costs on the ESP-EYE, as the `compiled` engine writes it.
+def estimate(model: Graph, board_ms: float | None = None, measure: bool | None = None) -> Deployment:
+    """The cost of a network on the ESP-EYE, as the `compiled` engine writes it.
 
     Args:
         model: a `QuantizedNetwork`, or a `Network` to see what float32 would cost.
@@ -142,12 +130,9 @@ def deployment(model, board_ms=None, measure=None):
         `Deployment`.
 
     Example:
-        >>> report = deployment(quantized)
-        >>> report.plot()
+        >>> cost = estimate(quantized)
+        >>> cost.plot()
     """
-    from edgekit import emulator
-    from edgekit.codegen import compiled
-
     quantized = isinstance(model, QuantizedNetwork)
     if measure is None:
         measure = emulator.available()
@@ -156,7 +141,7 @@ def deployment(model, board_ms=None, measure=None):
         result = emulator.infer(model, zeros, "dc232b")
         counts, flash, arena = result.by_op, result.flash, result.arena
     else:
-        arena = compiled.compile_network(model, "model").plan.size
+        arena = compiled.compile_network(model, "model").arena.size
         counts = [_estimate(model, op, quantized) for op in model.ops]
         flash = _CODE + sum(_constants(op) for op in model.ops)
     rows = tuple(

@@ -1,23 +1,43 @@
-"""Reading a .tflite file, of edgekit's own writing or from TensorFlow's converter; see `edgekit.tflite.from_bytes`."""
+"""Reads a .tflite file, written by edgekit or by TensorFlow's converter; see `from_bytes`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import numpy as np
 
-from edgekit._tflite_writer import CODES
-from edgekit.network import SAME_SCALE, Network, Op, check_numbers, output_shape
-from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork
+from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
+from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
+from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
 
-KINDS = {code: kind for kind, code in CODES.items()} | {"SQUEEZE": "reshape", "EXPAND_DIMS": "reshape"}
 SUPPORTED = (
     f"{', '.join(sorted(KINDS))}, in float32 or int8, with a fused RELU or RELU6; QUANTIZE and DEQUANTIZE where an "
     "int8 graph takes or gives float32"
 )
 # The converter computes the new shape of a RESHAPE from that of its input, though it never changes.
 SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
-INPUTS_READ = {"add": 2}  # activations among an op's inputs; a concatenation reads all, others one
 
 
-def read(data, name=None):
-    """The `Network` or `QuantizedNetwork` in the bytes of a .tflite file."""
+def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwork:
+    """The network that a .tflite file holds.
+
+    Args:
+        data: the file's bytes.
+        name: the network's name; by default the one in the file.
+
+    Returns:
+        A `Network` if the file's tensors are float32, a `QuantizedNetwork` if they are int8. Where an int8 graph takes
+        and gives float32, by a QUANTIZE at its begin and a DEQUANTIZE at its end, they are left out: `predict` does
+        what they do.
+
+    Raises:
+        ValueError: the bytes are no .tflite file, or hold what is not supported; the message names the op and lists
+            what is.
+
+    Example:
+        >>> quantized = from_bytes(pathlib.Path("model.tflite").read_bytes())
+        >>> quantized.predict(images)
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     data = bytes(data)
@@ -137,102 +157,75 @@ class _Reader:
             )
         kind = KINDS[code]
         inputs = [int(i) for i in operator.inputs]
-        reads = len(inputs) if kind == "concatenate" else INPUTS_READ.get(kind, 1)
+        call = Call(self, code, operator.builtinOptions, inputs, output)
+        reads = OPS[kind].inputs or len(inputs)
         for index in inputs[:reads]:
             if self.names[index] not in self.shapes:
-                self.refuse(code, output, f"the constant {self.names[index]!r} as an input")
+                call.refuse(f"the constant {self.names[index]!r} as an input")
         sources = tuple(self.names[index] for index in inputs[:reads])
-        options = self.options(code, kind, operator.builtinOptions, inputs, output)
-        if kind in ("conv2d", "depthwise_conv2d", "fully_connected"):
-            options |= self.weights(code, kind, inputs, output)
+        options = OPERATORS[kind].read(call) | self.fused(call, kind)
+        if OPS[kind].weighted:
+            options |= self.weights(call, kind)
         op = Op(kind, self.op_name(output), sources, self.names[output], **options)
         self.ops.append(op)
         self.activation(output)
-        self.check(code, op, output)
+        self.check(call, op)
 
-    def check(self, code, op, output):
+    def fused(self, call, kind):
+        """The activation that is fused into an op."""
+        fused = getattr(call.options, "fusedActivationFunction", 0)
+        names = {getattr(self.schema.ActivationFunctionType, code): name for name, code in ACTIVATION_CODES.items()}
+        if fused not in names or (fused and not has_activation(kind)):
+            call.refuse(f"the fused activation {fused}")
+        return {"activation": names[fused]} if has_activation(kind) else {}
+
+    def check(self, call, op):
         shape, sources = self.shapes[op.output], [self.shapes[name] for name in op.inputs]
         if op.kind == "add" and sources[0] != sources[1]:
-            self.refuse(code, output, f"inputs of different shapes {sources}")
+            call.refuse(f"inputs of different shapes {sources}")
         if op.kind == "reshape":
             if np.prod(shape) != np.prod(sources[0]):
-                self.refuse(code, output, f"a shape that depends on data: {sources[0]} to {shape}")
+                call.refuse(f"a shape that depends on data: {sources[0]} to {shape}")
         elif output_shape(op, sources) != shape:
-            self.refuse(code, output, f"the output shape {shape} where {output_shape(op, sources)} was expected")
+            call.refuse(f"the output shape {shape} where {output_shape(op, sources)} was expected")
         if not self.quantization:
             return
         result = self.quantization[op.output]
         if op.kind in FIXED and result != FIXED[op.kind]:
-            self.refuse(code, output, f"the output scale {result.scale} and zero point {result.zero_point}")
+            call.refuse(f"the output scale {result.scale} and zero point {result.zero_point}")
         if op.kind in FIXED and self.quantization[op.inputs[0]].scale < FINEST:
-            self.refuse(code, output, f"an input scale below {FINEST:.1e}, on which TensorFlow Lite Micro stops")
+            call.refuse(f"an input scale below {FINEST:.1e}, on which TensorFlow Lite Micro stops")
         if op.kind in SAME_SCALE and any(self.quantization[name] != result for name in op.inputs):
-            self.refuse(code, output, "a scale or zero point that differs between input and output")
+            call.refuse("a scale or zero point that differs between input and output")
 
-    def options(self, code, kind, options, inputs, output):
-        found = {}
-        if kind in ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d"):
-            found["stride"] = (options.strideH, options.strideW)
-            found["padding"] = "same" if options.padding == self.schema.Padding.SAME else "valid"
-            if kind.endswith("pool2d"):
-                found["pool"] = (options.filterHeight, options.filterWidth)
-            elif (options.dilationHFactor, options.dilationWFactor) != (1, 1):
-                self.refuse(code, output, f"dilation {(options.dilationHFactor, options.dilationWFactor)}")
-        elif kind == "concatenate":
-            rank = len(self.graph.tensors[output].shape)
-            found["axis"] = int(options.axis) % rank - 1
-            if found["axis"] < 0:
-                self.refuse(code, output, "the batch as its axis")
-        elif kind == "mean":
-            axes = self.constant(inputs[1], np.int32)
-            if axes is None or sorted(axes.reshape(-1) % 4) != [1, 2] or len(self.shapes[self.names[inputs[0]]]) != 3:
-                self.refuse(code, output, "other axes than height and width")
-            found["keepdims"] = bool(options.keepDims)
-        elif kind == "pad":
-            paddings = self.constant(inputs[1], np.int32)
-            if paddings is None or paddings.shape != (4, 2) or paddings[[0, 3]].any():
-                self.refuse(code, output, "padding of other dimensions than height and width")
-            found["paddings"] = tuple(tuple(int(n) for n in pair) for pair in paddings[1:3])
-        elif kind == "softmax" and options.beta != 1:
-            self.refuse(code, output, f"beta {options.beta}")
-        activations = {
-            self.schema.ActivationFunctionType.NONE: "none",
-            self.schema.ActivationFunctionType.RELU: "relu",
-            self.schema.ActivationFunctionType.RELU6: "relu6",
-        }
-        fused = getattr(options, "fusedActivationFunction", 0)
-        if fused not in activations or (kind == "concatenate" and fused):
-            self.refuse(code, output, f"the fused activation {fused}")
-        return found if kind == "concatenate" else found | {"activation": activations[fused]}
-
-    def weights(self, code, kind, inputs, output):
+    def weights(self, call, kind):
         """Weights, bias and scales of an op; a bias that is left out is 0."""
-        index = inputs[1]
+        inputs, index = call.inputs, call.inputs[1]
         expected = "INT8" if self.quantization else "FLOAT32"
         if self.type(index) != expected:
-            self.refuse(code, output, f"{self.type(index).lower()} weights and {expected.lower()} activations")
+            call.refuse(f"{self.type(index).lower()} weights and {expected.lower()} activations")
         weights = self.constant(index, np.int8 if self.quantization else np.float32)
         if weights is None:
-            self.refuse(code, output, "weights that are computed")
+            call.refuse("weights that are computed")
         size = self.shapes[self.names[inputs[0]]]
-        out = weights.shape[-1 if kind == "depthwise_conv2d" else 0]
+        out = weights.shape[channel_axis(kind)]
         if kind == "conv2d" and weights.shape[-1] != size[-1]:
-            self.refuse(code, output, f"groups: {weights.shape[-1]} of {size[-1]} channels")
+            call.refuse(f"groups: {weights.shape[-1]} of {size[-1]} channels")
         if kind == "fully_connected" and weights.shape[1] != np.prod(size):
-            self.refuse(code, output, f"weights of shape {weights.shape} on an input of shape {size}")
+            call.refuse(f"weights of shape {weights.shape} on an input of shape {size}")
         has_bias = len(inputs) > 2 and inputs[2] >= 0
         kind_of_bias = np.int32 if self.quantization else np.float32
         if has_bias and self.type(inputs[2]) != ("INT32" if self.quantization else "FLOAT32"):
-            self.refuse(code, output, f"an {self.type(inputs[2]).lower()} bias")
+            call.refuse(f"an {self.type(inputs[2]).lower()} bias")
         bias = self.constant(inputs[2], kind_of_bias) if has_bias else np.zeros(out, kind_of_bias)
         if not self.quantization:
             return {"weights": weights, "bias": bias}
         q = self.graph.tensors[index].quantization
         scales = np.asarray([] if q is None or q.scale is None else q.scale, np.float32)
         if len(scales) not in (1, out):
-            self.refuse(code, output, f"{len(scales)} weight scales for {out} channels")
+            call.refuse(f"{len(scales)} weight scales for {out} channels")
         if np.any(q.zeroPoint):
-            self.refuse(code, output, "weights with a zero point")
+            call.refuse("weights with a zero point")
         return {"weights": weights, "bias": bias.reshape(-1), "weight_scales": scales}
 
     def op_name(self, output):
@@ -244,7 +237,45 @@ class _Reader:
             unique, n = f"{name}_{n}", n + 1
         return unique
 
-    def refuse(self, code, output, what):
+
+@dataclass(frozen=True)
+class Call:
+    """One operator of the file, for the functions of `ops.OPERATORS` that read its options.
+
+    Attributes:
+        reader: the reader of the file.
+        code: the name of the operator.
+        options: its options, as the schema has them.
+        inputs, output: indices of its tensors.
+    """
+
+    reader: _Reader
+    code: str
+    options: Any
+    inputs: Sequence[int]
+    output: int
+
+    @property
+    def schema(self) -> Any:
+        """The generated module of the schema."""
+        return self.reader.schema
+
+    @property
+    def output_tensor(self) -> Any:
+        """The output as the file has it."""
+        return self.reader.graph.tensors[self.output]
+
+    def shape(self, position: int) -> tuple[int, ...]:
+        """The shape of an input, without the batch."""
+        return self.reader.shapes[self.reader.names[self.inputs[position]]]
+
+    def constant(self, position: int, dtype: type) -> np.ndarray | None:
+        """The values of an input that the file holds; None if an op computes them."""
+        return self.reader.constant(self.inputs[position], dtype)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the ValueError that names this operator, what it has, and what is supported."""
         raise ValueError(
-            f"{code} that computes {self.names[output]!r} has {what}, which is not supported; supported are {SUPPORTED}"
+            f"{self.code} that computes {self.reader.names[self.output]!r} has {what}, which is not supported; "
+            f"supported are {SUPPORTED}"
         )

@@ -4,24 +4,29 @@ Everything here works on floating point arrays of shape (N, height, width, chann
 whole numbers: sums of whole numbers are exact in float32 below 2**24 and in float64 below 2**53, whatever their order.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
 import numpy as np
 
+Pair = tuple[int, int]
 
-def one_thread():
+
+def one_thread() -> AbstractContextManager:
     """A context in which NumPy's matrix products keep to one thread: those of a few images are too small to share."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")
 
 
-def output_size(size, window, stride, padding):
+def output_size(size: Pair, window: Pair, stride: Pair, padding: str) -> Pair:
     """(height, width) of the output of a window moved over an input of this (height, width)."""
     if padding == "same":
         return tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
     return tuple((n - k) // s + 1 for n, k, s in zip(size, window, stride, strict=True))
 
 
-def same_padding(size, window, stride):
+def same_padding(size: Pair, window: Pair, stride: Pair) -> tuple[Pair, Pair]:
     """((top, bottom), (left, right)) of TensorFlow's SAME padding: as even as it can be, the odd cell at the end."""
     pads = []
     for n, k, s in zip(size, window, stride, strict=True):
@@ -30,7 +35,7 @@ def same_padding(size, window, stride):
     return tuple(pads)
 
 
-def pad_for(x, window, stride, padding, value):
+def pad_for(x: np.ndarray, window: Pair, stride: Pair, padding: str, value: float) -> np.ndarray:
     """x with the border that this padding asks for, filled with value."""
     if padding != "same":
         return x
@@ -43,7 +48,7 @@ def pad_for(x, window, stride, padding, value):
     return padded
 
 
-def taps(x, window, stride):
+def taps(x: np.ndarray, window: Pair, stride: Pair) -> Iterator[np.ndarray]:
     """For each cell of the window in turn, the inputs under it at every output position."""
     height, width = output_size(x.shape[1:3], window, stride, "valid")
     for row in range(window[0]):
@@ -57,7 +62,7 @@ def taps(x, window, stride):
             )
 
 
-def conv2d(x, weights, stride):
+def conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
     """Convolution without padding as one matrix product; weights (out, height, width, in)."""
     out, *window, _ = weights.shape
     if window == [1, 1]:
@@ -68,7 +73,7 @@ def conv2d(x, weights, stride):
     return (columns.reshape(-1, depth) @ weights.reshape(out, -1).T.astype(x.dtype)).reshape(n, height, width, out)
 
 
-def depthwise_conv2d(x, weights, stride):
+def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
     """Each input channel with its own filters, without padding; weights (1, height, width, in * multiplier)."""
     _, *window, out = weights.shape
     if out != x.shape[-1]:
@@ -85,7 +90,7 @@ def depthwise_conv2d(x, weights, stride):
     return total
 
 
-def max_pool2d(x, pool, stride):
+def max_pool2d(x: np.ndarray, pool: Pair, stride: Pair) -> np.ndarray:
     """The largest value of each window."""
     first, *others = taps(x, pool, stride)
     result = first.copy()
@@ -94,7 +99,7 @@ def max_pool2d(x, pool, stride):
     return result
 
 
-def sum_pool2d(x, pool, stride):
+def sum_pool2d(x: np.ndarray, pool: Pair, stride: Pair) -> np.ndarray:
     """The sum of each window."""
     first, *others = taps(x, pool, stride)
     result = first.copy()
@@ -103,7 +108,7 @@ def sum_pool2d(x, pool, stride):
     return result
 
 
-def valid_cells(size, pool, stride, padding):
+def valid_cells(size: Pair, pool: Pair, stride: Pair, padding: str) -> np.ndarray:
     """How many cells of each window lie inside the image: float32 (height, width)."""
     inside = np.ones((1, *size, 1), np.float32)
     return sum_pool2d(pad_for(inside, pool, stride, padding, 0.0), pool, stride)[0, :, :, 0]

@@ -1,13 +1,14 @@
-"""One output of an int8 network, followed step by step: why a desktop and a device may differ by one."""
+"""Follows one output of an int8 network step by step, to show why a desktop and a device may differ by one."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit import _convolution, fixed_point, integer
-from edgekit._table import Table
-from edgekit.network import WEIGHTED
-from edgekit.quantization import output_bounds, requantization
+from edgekit.network import WEIGHTED, Op
+from edgekit.quantization import formulas, integer
+from edgekit.quantization.parameters import output_bounds, requantization
+from edgekit.quantization.quantized import QuantizedNetwork
+from edgekit.table import Table
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,13 +21,29 @@ class Explanation(Table):
         desktop: what a desktop computes that rounds once, in float32, as XNNPACK does.
     """
 
-    position: tuple = ()
+    position: tuple[int, ...] = ()
     output: int = 0
     desktop: int = 0
 
 
-def explain(network, op, q, position=None):
-    """See `edgekit.quantization.explain`."""
+def explain(
+    network: QuantizedNetwork, op: Op | str, q: np.ndarray, position: tuple[int, ...] | None = None
+) -> Explanation:
+    """One output value followed through accumulator, multiplier, both roundings, zero point and clamp.
+
+    Args:
+        network: a `QuantizedNetwork`.
+        op: one of its ops with weights, or its name.
+        q: int8 input of the network, of its input shape, as `quantize_input(real)[0]`.
+        position: index of the value in the op's output; by default one at which a desktop that rounds once differs from
+            a device that rounds twice, if there is one, and the first otherwise.
+
+    Returns:
+        A table that a notebook shows, with the attributes position, output (the device's int8) and desktop.
+
+    Raises:
+        ValueError: no such op or position, or an input of another type or shape.
+    """
     op = _find(network, op)
     q = np.asarray(q)
     if q.shape == tuple(network.shapes[network.input]):
@@ -37,7 +54,7 @@ def explain(network, op, q, position=None):
             "network.quantize_input(real)[0] makes it"
         )
     tensors = next(integer.walk(network, q))
-    sums = _sums(network, op, tensors[op.inputs[0]])
+    sums = integer.accumulate(network, op)(tensors[op.inputs[0]])[0]
     desktop = _round_once(network, op, sums + op.bias)
     output = tensors[op.output][0].astype(int)
     if position is None:
@@ -56,9 +73,9 @@ def _table(network, op, position, total, output, desktop):
     scale = float(np.broadcast_to(op.weight_scales, op.bias.shape)[channel])
     accumulator = total + int(op.bias[channel])
     shifted = accumulator << max(shift, 0)
-    high = int(fixed_point.high_mul(shifted, multiplier))
+    high = int(formulas.high_mul(shifted, multiplier))
     e = max(-shift, 0)
-    steps = int(fixed_point.requantize(accumulator, multiplier, shift))
+    steps = int(formulas.requantize(accumulator, multiplier, shift))
     lowest, highest = output_bounds(network, op)
     d = float(source.scale) * scale / float(result.scale)
     rows = [
@@ -83,7 +100,7 @@ def _table(network, op, position, total, output, desktop):
         "Device and desktop agree here."
         if output == desktop
         else f"The device says {output}, the desktop {desktop}: the value lies so near the middle of two steps that "
-        "rounding twice and rounding once part."
+        "rounding twice and rounding once give different results."
     )
     title = f"{op.name}[{place}], a {op.kind}"
     return Explanation(("step", "with", "value"), rows, title, verdict, position, output, desktop)
@@ -98,17 +115,8 @@ def _find(network, op):
     return known[op]
 
 
-def _sums(network, op, q):
-    """The sum of (x - z_in) * w for every output of the first image, int64. Exact: see `edgekit.integer`."""
-    x = q[:1].astype(np.float64) - network.quantization[op.inputs[0]].zero_point
-    if op.kind == "fully_connected":
-        return (x.reshape(1, -1) @ op.weights.T.astype(np.float64))[0].astype(np.int64)
-    x = _convolution.pad_for(x, op.window, op.stride, op.padding, 0)
-    return getattr(_convolution, op.kind)(x, op.weights.astype(np.float64), op.stride)[0].astype(np.int64)
-
-
 def _round_once(network, op, accumulators):
-    """As XNNPACK: accumulator times d in float32, to the nearest, halves to even."""
+    """As XNNPACK does: accumulator times d in float32, to the nearest, halves to even."""
     source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
     d = np.float32(source.scale) * op.weight_scales / np.float32(result.scale)
     steps = np.rint(accumulators.astype(np.float32) * d.astype(np.float32)).astype(np.int64)

@@ -1,52 +1,26 @@
-"""Arithmetic on int32 fractions, as gemmlowp does it and TensorFlow Lite Micro with it, vectorized in NumPy.
+"""Sigmoid, tanh and softmax on int32 fractions, as gemmlowp computes them and TensorFlow Lite Micro with it.
 
 A number in Qm has m integer bits: its raw int32 stands for raw / 2^(31 - m). Arrays are int64 here, so that products
-fit; their values are int32. `requantize` is what every layer ends with. Sigmoid, tanh and softmax follow gemmlowp's
-fixedpoint.h step by step, for a rounding in the middle shows in the result: a table made with floats differs.
+fit; their values are int32. The functions follow gemmlowp's fixedpoint.h step by step, for a rounding in the middle
+shows in the result: a table made with floats differs.
 """
 
 import numpy as np
 
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+from edgekit.quantization.formulas import (
+    INT32_MAX,
+    INT32_MIN,
+    high_mul,
+    multiplier_and_shift,
+    requantize,
+    rounding_shift,
+)
+from edgekit.quantization.parameters import Quantization
+
 ONE = INT32_MAX  # the largest Q0 stands for 1
 
 
-def requantize(accumulator, multiplier, shift):
-    """accumulator * multiplier / 2^31 * 2^shift, rounded as TensorFlow Lite Micro rounds: twice.
-
-    First to the nearest whole number after the multiplication (halves up), then to the nearest after the right shift
-    (halves away from zero). This double rounding is why a desktop, which rounds once, may differ by one.
-
-    Args:
-        accumulator: int array, int32 values.
-        multiplier: int32 array that broadcasts with it, as `edgekit.quantization.quantize_multiplier` gives.
-        shift: int array that broadcasts with it; positive to the left.
-
-    Returns:
-        int64 array of int32 values.
-    """
-    shift = np.asarray(shift, np.int64)
-    shifted = np.asarray(accumulator, np.int64) << np.maximum(shift, 0)
-    wrapped = (shifted - INT32_MIN) % 2**32 + INT32_MIN  # what overflows an int32 on the device does so here
-    return rounding_shift(high_mul(wrapped, multiplier), np.maximum(-shift, 0))
-
-
-def high_mul(a, b):
-    """The product of two Q0 numbers, nearest, halves up: gemmlowp's SaturatingRoundingDoublingHighMul."""
-    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    total = product + np.where(product >= 0, 2**30, 1 - 2**30)
-    quotient = np.where(total >= 0, total >> 31, -((-total) >> 31))  # C divides toward zero
-    return np.minimum(quotient, INT32_MAX)
-
-
-def rounding_shift(x, exponent):
-    """x / 2^exponent, nearest, halves away from zero: gemmlowp's RoundingDivideByPOT."""
-    x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
-    mask = (np.int64(1) << exponent) - 1
-    return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
-
-
-def table(kind, quantization):
+def table(kind: str, quantization: Quantization) -> np.ndarray:
     """Sigmoid or tanh of every int8.
 
     Args:
@@ -66,7 +40,7 @@ def table(kind, quantization):
     return np.clip(y, -128, 127).astype(np.int8)
 
 
-def softmax(q, quantization):
+def softmax(q: np.ndarray, quantization: Quantization) -> np.ndarray:
     """Softmax over the last axis (output scale 1/256, zero point -128).
 
     Args:
@@ -86,7 +60,7 @@ def softmax(q, quantization):
     return np.clip(y, -128, 127).astype(np.int8)
 
 
-def exponentials_of_steps(quantization):
+def exponentials_of_steps(quantization: Quantization) -> np.ndarray:
     """exp(-d * scale) for a distance of d = 0 to 255 steps, as softmax counts it: Q0, 0 where it is too small.
 
     Args:
@@ -101,13 +75,13 @@ def exponentials_of_steps(quantization):
     return np.where(counts, exp_of_negative(requantize(np.where(counts, -distance, 0), multiplier, shift), 5), 0)
 
 
-def sigmoid(x):
+def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)): Q4 in, Q0 out."""
     positive = one_over_one_plus(exp_of_negative(-np.abs(x), 4))
     return np.where(x > 0, positive, np.where(x == 0, 2**30, ONE - positive))
 
 
-def tanh(x):
+def tanh(x: np.ndarray) -> np.ndarray:
     """tanh(x): Q4 in, Q0 out."""
     # The raw number that is |x| in Q4 is 2|x| in Q5.
     e = exp_of_negative(-np.abs(x), 5)
@@ -115,7 +89,7 @@ def tanh(x):
     return np.where(x > 0, t, np.where(x == 0, 0, -t))
 
 
-def exp_of_negative(x, integer_bits):
+def exp_of_negative(x: np.ndarray, integer_bits: int) -> np.ndarray:
     """exp(x) of x <= 0: Qm in, Q0 out.
 
     x = rest - quarters: a Taylor polynomial gives the exponential of the rest, in [-1/4, 0), and one factor for each
@@ -133,7 +107,7 @@ def exp_of_negative(x, integer_bits):
     return np.where(x == 0, ONE, result)
 
 
-def one_over_one_plus(x):
+def one_over_one_plus(x: np.ndarray) -> np.ndarray:
     """1 / (1 + x) of x in [0, 1): Q0 in, Q0 out."""
     return _shift_left(_reciprocal_of_half(x), 1)
 
@@ -163,9 +137,7 @@ def _shift_left(x, exponent):
 
 def _input_multiplier(scale, integer_bits):
     """(M, shift) that take input steps to Qm."""
-    from edgekit.quantization import quantize_multiplier
-
-    return quantize_multiplier(min(float(scale) * 2.0 ** (31 - integer_bits), 2.0**31 - 1))
+    return multiplier_and_shift(min(float(scale) * 2.0 ** (31 - integer_bits), 2.0**31 - 1))
 
 
 def _input_radius(integer_bits, shift):

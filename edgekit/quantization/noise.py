@@ -1,4 +1,4 @@
-"""How much of a signal quantization leaves, layer by layer: where a network loses its accuracy.
+"""Measures how much of a signal quantization leaves, layer by layer: where a network loses its accuracy.
 
     SQNR = 10 log10( sum of signal^2 / sum of (signal - quantized signal)^2 )  dB
 
@@ -7,13 +7,14 @@ Each bit more is 6 dB more. Above 30 dB a layer is hardly harmed; near 0 dB its 
 
 import numpy as np
 
-from edgekit import integer
-from edgekit._table import Table
-from edgekit.network import check_input
-from edgekit.quantization import dequantized_weights
+from edgekit.network import Network, check_input
+from edgekit.quantization import integer
+from edgekit.quantization.parameters import dequantized_weights
+from edgekit.quantization.quantized import QuantizedNetwork
+from edgekit.table import Table
 
 
-def per_layer(network, quantized, images):
+def per_layer(network: Network, quantized: QuantizedNetwork, images: np.ndarray) -> Table:
     """The signal-to-quantization-noise ratio of every layer.
 
     Args:
@@ -50,7 +51,7 @@ def per_layer(network, quantized, images):
     return Table(("layer", "kind", "weights dB", "output dB"), rows)
 
 
-def decibels(signal, quantized):
+def decibels(signal: np.ndarray, quantized: np.ndarray) -> float:
     """The ratio for two arrays of one shape, in dB; infinite where they are equal."""
     signal = np.asarray(signal, np.float64)
     return _decibels(np.sum(signal**2), np.sum((signal - quantized) ** 2))

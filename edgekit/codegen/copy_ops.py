@@ -1,11 +1,12 @@
-"""Ops that move values and compute none, as C: the same bytes whatever the type."""
+"""Ops that move values and compute none, as C: the same bytes for every type."""
 
 from math import prod
 
-from edgekit.codegen._step import Step
+from edgekit.codegen.step import Step
+from edgekit.network import Graph, Op
 
 
-def concatenate(model, op, width):
+def concatenate(model: Graph, op: Op, width: int) -> Step:
     """A concatenation: one copy for each input.
 
     Args:
@@ -26,9 +27,13 @@ def concatenate(model, op, width):
     return Step("bytes/concatenate.h", "\n".join(calls))
 
 
-def pad(model, op, width, fill):
-    """A border around an image; every byte of it is `fill`."""
+def pad(model: Graph, op: Op, width: int, fill: int) -> Step:
+    """A border around an image; every byte of it is `fill`, `width` bytes a value."""
     height, columns, channels = model.shapes[op.inputs[0]]
     (top, bottom), (left, right) = op.paddings
     size = f"{height}, {columns}, {channels * width}"
     return Step("bytes/pad.h", f"pad({{in0}}, {{out}}, {size}, {top}, {bottom}, {left}, {right}, {fill});")
+
+
+def nothing(model: Graph, op: Op, layer: str, room: int) -> None:
+    """An op whose output is its input, value for value: both share one place in the arena, and no C is needed."""

@@ -1,18 +1,37 @@
-"""A quantized network of given numbers: each of them is looked at, so that what is wrong is said here by name."""
+"""A network in int8 made of given numbers, each of them checked, so that a wrong one is refused by the name of its op."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from edgekit._shared_scales import groups
-from edgekit.network import WEIGHTED
-from edgekit.quantization import FIXED, QMAX, QMIN, Quantization, QuantizedNetwork, by_channel, from_channels
+from edgekit.network import WEIGHTED, Network
+from edgekit.quantization.formulas import QMAX, QMIN
+from edgekit.quantization.parameters import FIXED, Quantization, by_channel, from_channels
+from edgekit.quantization.quantized import QuantizedNetwork
+from edgekit.quantization.shared_scales import groups
 
 _LARGEST_BIAS = 2**30  # of an int32, half: the other half is for the sum
 
 
-def assemble(network, activations, weights):
-    """See `edgekit.quantization.assemble`."""
+def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[str, Any]) -> QuantizedNetwork:
+    """A `QuantizedNetwork` made of given numbers instead of chosen ones: so a student's own go to the board.
+
+    Args:
+        network: a `Network`. Its biases are rounded here, to steps of s_in * s_w.
+        activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. The outputs
+            of sigmoid, softmax and tanh get the scale that the specification fixes, whatever is given for them.
+        weights: dict from the name of each op with weights to a pair (q, scales): q the int8 weights, whole numbers
+            from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them; scales with a
+            number for each output channel, or with one for all.
+
+    Returns:
+        `QuantizedNetwork`.
+
+    Raises:
+        ValueError: a number is missing, is not possible, or has another shape; the message names the op or tensor.
+    """
     network, leader = groups(network, FIXED)
     fixed = {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     source = {op.output: op.inputs[0] for op in network.ops if op.kind == "rescale"}

@@ -1,12 +1,17 @@
-"""What both kinds of network share in being written as C: an op becomes a kernel, constants and a call."""
+"""An op as C: a kernel, constants and a call; and the parts of it that float and int8 ops share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from edgekit import _convolution
-from edgekit.codegen.plan import Rule
+from edgekit.codegen.arena import Rule
+from edgekit.network import Graph, Op, windows
+
+
+Overlap = Callable[[str, str], Rule]  # from the names of input and output
 
 
 @dataclass(frozen=True)
@@ -26,30 +31,30 @@ class Step:
     call: str
     constants: str = ""
     scratch: int = 0
-    overlap: Callable | None = None
+    overlap: Overlap | None = None
 
 
-def anywhere(source, result):
+def anywhere(source: str, result: str) -> Rule:
     """The output may lie anywhere: the input has been read when the first value is written."""
     return Rule(source, result)
 
 
-def exactly(source, result):
+def exactly(source: str, result: str) -> Rule:
     """The output may lie where the input does, value on value."""
     return Rule(source, result, lowest=0, highest=0)
 
 
-def not_after(source, result):
+def not_after(source: str, result: str) -> Rule:
     """The output may start where the input does, or before: what a value may cover has been read when it is written."""
     return Rule(source, result, highest=0)
 
 
-def not_before(source, result):
-    """The output may start where the input does, or behind: the op goes from the last value to the first."""
+def not_before(source: str, result: str) -> Rule:
+    """The output may start where the input does, or after: the op goes from the last value to the first."""
     return Rule(source, result, lowest=0)
 
 
-def window(model, op, layer):
+def window(model: Graph, op: Op, layer: str) -> tuple[str, str]:
     """(name, definition) of an op's window2d."""
     height, width, channels = model.shapes[op.inputs[0]]
     top, left = padding_before(model, op)
@@ -65,15 +70,25 @@ def window(model, op, layer):
     )
 
 
-def array(kind, name, values, literal=str):
-    """The definition of a constant array, some values a line."""
+def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:
+    """The definition of a constant array.
+
+    Args:
+        kind: the C type of a value.
+        name: of the array.
+        values: array of any shape, written in order.
+        literal: function from a value to its C literal.
+
+    Returns:
+        C.
+    """
     texts = list(map(literal, np.asarray(values).ravel().tolist()))
     a_line = max(1, 112 // (max(map(len, texts)) + 2))
     lines = (", ".join(texts[start : start + a_line]) for start in range(0, len(texts), a_line))
     return f"static const {kind} {name}[{len(texts)}] = {{\n    " + ",\n    ".join(lines) + "\n};"
 
 
-def pool_overlap(model, op, value_bytes=1):
+def pool_overlap(model: Graph, op: Op, value_bytes: int = 1) -> Overlap:
     """The overlap of an op that reads a window, writes its pixel and goes on to the next, row by row."""
     _, width, channels = model.shapes[op.inputs[0]]
     top, left = padding_before(model, op)
@@ -87,9 +102,9 @@ def pool_overlap(model, op, value_bytes=1):
     return lambda source, result: Rule(source, result, highest=room)
 
 
-def padding_before(model, op):
+def padding_before(model: Graph, op: Op) -> tuple[int, int]:
     """(top, left): cells of padding before the first row and column of an op's input."""
     if op.padding != "same":
         return 0, 0
-    (top, _), (left, _) = _convolution.same_padding(model.shapes[op.inputs[0]][:2], op.window, op.stride)
+    (top, _), (left, _) = windows.same_padding(model.shapes[op.inputs[0]][:2], op.window, op.stride)
     return top, left

@@ -1,29 +1,32 @@
-"""Cross-layer equalization: give the channels between two layers like ranges, so that one scale serves them all.
+"""Adjusts weights before `quantize` and biases after it, for networks that lose accuracy: both steps are optional.
 
-    relu(W1 x / s) with the next weights W2 * s is the same function as before, for every s > 0.
+Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction".
 
-Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", section 4.1, choose
+Cross-layer equalization (section 4.1) gives the channels between two layers like ranges, so that one scale serves them
+all. relu(W1 x / s) with the next weights W2 * s is the same function as before, for every s > 0. The paper chooses
 s = sqrt(r1 / r2) for each channel, r1 and r2 the largest weights that write and read it. Here r1 and r2 are counted in
-the largest of their tensor: so no tensor's range grows, though some channels must stay as they are.
+the largest of their tensor: so no tensor's range grows, though some channels must stay as they are. A ReLU6 does not
+allow every s: it clamps at 6. The paper replaces it by a ReLU, which destroys networks whose channels do reach 6. Here
+ReLU6 stays, and only channels are scaled that stay below 6 on the images seen, before and after.
 
-A ReLU6 is not that kind: it clamps at 6. Replacing it by a ReLU, as the paper does, destroys networks whose channels do
-reach 6. Here ReLU6 stays, and only channels are scaled that stay below 6 on the images seen, before and after.
+Bias correction (section 4.2): rounded weights shift the mean of a layer's output, and its bias takes the shift back,
+E[W_q x] - E[W x] = E[(W_q - W) x], with the expectation taken over images.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from edgekit.network import check_input, with_ops
-from edgekit.quantization import by_channel
+from edgekit.network import OPS, WEIGHTED, Network, check_input, run_op, with_ops
+from edgekit.quantization.formulas import quantize_bias
+from edgekit.quantization.parameters import by_channel, dequantized_weights
+from edgekit.quantization.quantized import QuantizedNetwork
 
-# Positive factors pass through these unchanged.
-_PASSING = ("pad", "max_pool2d", "average_pool2d")
 CEILING = 6.0
 MARGIN = 0.9  # of the way to 6 that an equalized channel may fill on the images seen; others may reach a little farther
 
 
-def equalize(network, images, rounds=10):
+def equalize(network: Network, images: np.ndarray, rounds: int = 10) -> Network:
     """The same function with weights whose channels have ranges more alike.
 
     Args:
@@ -70,7 +73,7 @@ def _pairs(network):
             reader = network.ops[after[0]]
             if reader.kind in ("conv2d", "depthwise_conv2d"):
                 yield first, after[0], passed
-            if reader.kind not in _PASSING or reader.activation == "relu6":
+            if not OPS[reader.kind].scales_through or reader.activation == "relu6":
                 break
             passed.append(reader.output)
 
@@ -114,3 +117,44 @@ def _read(op, factors):
     if op.kind == "depthwise_conv2d":
         factors = np.repeat(factors, op.weights.shape[-1] // len(factors))
     return replace(op, weights=(op.weights * factors).astype(np.float32))
+
+
+def correct_bias(network: Network, quantized: QuantizedNetwork, images: np.ndarray) -> QuantizedNetwork:
+    """The quantized network with the biases that bring each channel's mean back to the float network's.
+
+    Args:
+        network: the float `Network`.
+        quantized: a `QuantizedNetwork` made of it.
+        images: float array (N, *input shape), real values; those of the calibration will do.
+
+    Returns:
+        A `QuantizedNetwork`; only its biases differ.
+
+    Raises:
+        ValueError: no images, or the networks are not of one another.
+    """
+    images = check_input(network, images)
+    if not len(images):
+        raise ValueError("bias correction needs images, got an empty array")
+    floats = {op.output: op for op in network.ops if op.kind in WEIGHTED}
+    rounded = {op.output: op for op in quantized.ops if op.kind in WEIGHTED}
+    if floats.keys() != rounded.keys():
+        raise ValueError(f"{quantized.name!r} is not quantized from this network: their tensors have other names")
+    errors = {}
+    for name, op in floats.items():
+        difference = dequantized_weights(rounded[name]) - op.weights
+        errors[name] = replace(op, weights=difference, bias=np.zeros_like(op.bias), activation="none")
+    shifts = dict.fromkeys(floats, 0.0)
+    for tensors in network.walk(images):
+        for name, error in errors.items():
+            moved = run_op(error, [tensors[source] for source in error.inputs], network.shapes[name])
+            cells = moved.size / len(moved) / moved.shape[-1]
+            shifts[name] = shifts[name] + moved.sum(axis=tuple(range(moved.ndim - 1)), dtype=np.float64) / cells
+    ops = []
+    for op in quantized.ops:
+        if op.output in shifts:
+            bias = floats[op.output].bias - shifts[op.output] / len(images)
+            s_in = quantized.quantization[op.inputs[0]].scale
+            op = replace(op, bias=quantize_bias(bias, s_in, op.weight_scales))
+        ops.append(op)
+    return replace(quantized, ops=tuple(ops))

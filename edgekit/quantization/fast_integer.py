@@ -1,4 +1,4 @@
-"""The same integers as `edgekit.integer`, many times faster: convolutions in floating point, where that is exact.
+"""May be skipped: the same integers as `integer`, many times faster, convolutions in floating point where that is exact.
 
 Three facts make it so.
 
@@ -17,16 +17,22 @@ Three facts make it so.
     |a + b| * M for the product, and 2^(31+e) more for each unit added. A bias is but a constant to add:
     (a + b) * k + c is a * k + (b * k + c). So is the zero point, if there is room for it; otherwise it is added last.
 
-`plan` proves the bounds for each op from its weights, and gives None where they do not hold.
+`fast_step` proves the bounds for each op from its weights, and gives None where they do not hold.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-from edgekit import _convolution
-from edgekit.quantization import QMAX, QMIN, by_channel, output_bounds, requantization
+from edgekit.network import Dispatch, Op, windows
+from edgekit.quantization.formulas import QMAX, QMIN
+from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
+
+# function(network, op, z_in): a function from int8 input and workspace to the sums of (q - z_in) * w
+ACCUMULATE = Dispatch("edgekit/quantization/fast_integer.py")
 
 
-def plan(network, op):
+def fast_step(network: Quantized, op: Op) -> "Callable[[np.ndarray, Workspace], np.ndarray] | None":
     """A function from int8 (n, *input shape) and a `Workspace` to the op's int8 output; None if not surely exact."""
     source = network.quantization[op.inputs[0]]
     z_in, z_out = source.zero_point, network.quantization[op.output].zero_point
@@ -49,7 +55,8 @@ def plan(network, op):
     zero = -(op.bias * k + 0.5 * 2.0**-e)
     shape = network.shapes[op.output]
     k, offset, below_zero, zero = (_line(values, shape) for values in (k, offset, below_zero, zero))
-    accumulate = _accumulator(network, op, z_in, np.float32 if sums.max() < 2**24 else np.float64)
+    dtype = np.float32 if sums.max() < 2**24 else np.float64
+    accumulate = ACCUMULATE[op.kind](network, op, dtype(z_in))
 
     images = max(1, _IN_CACHE // int(np.prod(shape)))
 
@@ -98,10 +105,10 @@ def _line(values, shape):
 class Workspace:
     """Arrays to write into, kept between calls: fresh ones would cost more than what is computed in them."""
 
-    def __init__(self):
-        self.arrays = {}
+    def __init__(self) -> None:
+        self.arrays: dict[tuple, np.ndarray] = {}
 
-    def __call__(self, name, shape, dtype, zero=False):
+    def __call__(self, name: object, shape: tuple[int, ...], dtype: type, zero: bool = False) -> np.ndarray:
         """An array of this name and shape; with `zero` it starts as zeros, and stays so where nobody writes."""
         key = name, shape, dtype
         if key not in self.arrays:
@@ -109,12 +116,7 @@ class Workspace:
         return self.arrays[key]
 
 
-def _accumulator(network, op, z_in, dtype):
-    """A function from int8 input and workspace to the sums, of this dtype, of (q - z_in) * w."""
-    makers = {"conv2d": _conv2d, "depthwise_conv2d": _depthwise_conv2d, "fully_connected": _fully_connected}
-    return makers[op.kind](network, op, dtype(z_in))
-
-
+@ACCUMULATE.register("fully_connected")
 def _fully_connected(network, op, z_in):
     weights = np.ascontiguousarray(op.weights.T, z_in.dtype)
 
@@ -126,6 +128,7 @@ def _fully_connected(network, op, z_in):
     return accumulate
 
 
+@ACCUMULATE.register("conv2d")
 def _conv2d(network, op, z_in):
     out, *window, channels = op.weights.shape
     weights = np.ascontiguousarray(op.weights.reshape(out, -1).T, z_in.dtype)
@@ -154,6 +157,7 @@ def _conv2d(network, op, z_in):
     return accumulate
 
 
+@ACCUMULATE.register("depthwise_conv2d")
 def _depthwise_conv2d(network, op, z_in):
     _, rows, columns, out = op.weights.shape
     size, channels = network.shapes[op.inputs[0]][:2], network.shapes[op.inputs[0]][2]
@@ -208,7 +212,7 @@ def _before(op, size):
     """(rows above, columns to the left) that padding adds."""
     if op.padding != "same":
         return 0, 0
-    (top, _), (left, _) = _convolution.same_padding(size, op.window, op.stride)
+    (top, _), (left, _) = windows.same_padding(size, op.window, op.stride)
     return top, left
 
 
@@ -217,7 +221,7 @@ def _padded(q, op, z_in, workspace):
     n, height, width, channels = q.shape
     top = left = bottom = right = 0
     if op.padding == "same":
-        (top, bottom), (left, right) = _convolution.same_padding((height, width), op.window, op.stride)
+        (top, bottom), (left, right) = windows.same_padding((height, width), op.window, op.stride)
     shape = (n, top + height + bottom, left + width + right, channels)
     x = workspace(f"padded {top} {left}", shape, z_in.dtype, zero=True)
     np.subtract(q, z_in, out=x[:, top : top + height, left : left + width])

@@ -1,4 +1,4 @@
-"""An emulated Xtensa: what a network costs on a core like the board's, in instructions counted exactly.
+"""Runs a network on an emulated Xtensa, a core like the board's, and counts its instructions exactly.
 
 Debian's packages gcc-xtensa-lx106 and qemu-system-misc bring a real compiler and an emulator. The core `lx106` is a
 bare one, the ESP8266's; `dc232b` has what an ESP32's has (MAC16, zero-overhead loops, CLAMPS), but MULSH and the FPU.
@@ -8,8 +8,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+
+from edgekit.codegen import compiled, header
+from edgekit.errors import EdgekitError
+from edgekit.quantization import QuantizedNetwork
 
 HERE = Path(__file__).parent
 COMPILER, EMULATOR = "xtensa-lx106-elf-gcc", "qemu-system-xtensa"
@@ -31,7 +38,7 @@ class Core:
     ram: int
     shift: int
     ticks: float
-    flags: tuple = ()
+    flags: tuple[str, ...] = ()
 
 
 CORES = {
@@ -40,7 +47,7 @@ CORES = {
 }
 
 
-class EmulatorError(RuntimeError):
+class EmulatorError(EdgekitError, RuntimeError):
     """The tools are missing, the program does not compile, or it does not end well."""
 
 
@@ -56,19 +63,19 @@ class Inference:
         arena: bytes.
     """
 
-    outputs: list
+    outputs: list[list[int]]
     instructions: int
-    by_op: tuple
+    by_op: tuple[int, ...]
     flash: int
     arena: int
 
 
-def available():
+def available() -> bool:
     """Whether compiler and emulator are installed."""
     return bool(shutil.which(COMPILER) and shutil.which(EMULATOR))
 
 
-def infer(model, inputs, core="lx106", optimize="-O2"):
+def infer(model: QuantizedNetwork, inputs: np.ndarray, core: str = "lx106", optimize: str = "-O2") -> Inference:
     """Run a network's generated C on an emulated core.
 
     Args:
@@ -83,13 +90,11 @@ def infer(model, inputs, core="lx106", optimize="-O2"):
     Raises:
         EmulatorError: the tools are missing or the program fails.
     """
-    from edgekit.codegen import compiled, header
-
     result = compiled.compile_network(model, "net", probe="emulator_probe")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "net.c").write_text("void emulator_probe(int);\n" + result.source)
-        (folder / "net.h").write_text(header.text(model, "net", "compiled", result.plan.size))
+        (folder / "net.h").write_text(header.text(model, "net", "compiled", result.arena.size))
         (folder / "main.c").write_text(_main(inputs, len(model.ops)))
         objects = [compile_c(folder / name, core, optimize) for name in ("net.c", "main.c")]
         flash = code_and_constants(objects[0])
@@ -102,10 +107,10 @@ def infer(model, inputs, core="lx106", optimize="-O2"):
     positions = [i for i, call in enumerate(result.calls) if call]
     for position, before, after in zip(positions, [0, *marks], marks, strict=False):
         by_op[position] = round((after - before) / ticks)
-    return Inference(outputs, sum(by_op), tuple(by_op), flash, result.plan.size)
+    return Inference(outputs, sum(by_op), tuple(by_op), flash, result.arena.size)
 
 
-def compile_c(source, core, optimize="-O2"):
+def compile_c(source: Path, core: str, optimize: str = "-O2") -> Path:
     """Compile one C file for a core; returns the object file's path."""
     target = source.with_suffix(f".{core}.o")
     flags = ["-std=gnu99", "-mtext-section-literals", "-ffunction-sections", *CORES[core].flags]
@@ -113,13 +118,13 @@ def compile_c(source, core, optimize="-O2"):
     return target
 
 
-def code_and_constants(object_file):
+def code_and_constants(object_file: Path) -> int:
     """Bytes of flash that an object file takes: its code and its constants."""
     text = _call(["xtensa-lx106-elf-size", object_file])
     return sum(map(int, text.splitlines()[1].split()[:2]))
 
 
-def run(objects, core, timeout=600):
+def run(objects: Sequence[Path], core: str, timeout: float = 600) -> str:
     """Link a program with the start-up code and run it; returns what it wrote.
 
     Args:
