@@ -17,6 +17,7 @@ import numpy as np
 from edgekit.errors import EdgekitError
 from edgekit.table import Table
 
+# Of the file with the results.
 COLUMNS = ("row", "image", "model", "label", "answer", "scores", "microseconds", "milliseconds")
 
 

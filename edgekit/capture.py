@@ -11,6 +11,7 @@ import select
 import sys
 from pathlib import Path
 
+# The key for each label.
 LABELS = {"c": "car", "n": "no_car"}
 _PROMPT = "c car, n no car, q quit"
 

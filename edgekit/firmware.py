@@ -13,6 +13,7 @@ from edgekit import _compiler, _platformio, _project_files
 from edgekit.errors import EdgekitError
 from edgekit.table import Table
 
+# Applications that a project can be made with; and its environments in PlatformIO: simulated board, board, emulated core.
 APPS = ("xormodel", "carclassifier", "benchmark")
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 

@@ -9,8 +9,8 @@ Networks for Efficient Integer-Arithmetic-Only Inference"; rounding is TensorFlo
 import numpy as np
 from numpy.typing import ArrayLike
 
-QMIN, QMAX = -128, 127
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+QMIN, QMAX = -128, 127  # of an int8
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1  # of an int32
 TINY = np.finfo(np.float32).tiny  # a smaller scale would lose its digits
 
 

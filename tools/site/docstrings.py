@@ -1,7 +1,7 @@
-"""Tells griffe, which reads the code for the API reference, two habits of this code.
+"""Tells griffe, which reads the code for the API reference, three habits of this code.
 
 A comment above a public constant, or after it on its line, documents it; ``BLUE, ORANGE = ...`` makes two constants.
-In a docstring, ``low, high: the range`` describes two arguments.
+In a docstring, ``low, high: the range`` describes two arguments, and ``Example:`` begins one or more examples.
 """
 
 import ast
@@ -39,9 +39,9 @@ class HouseStyle(griffe.Extension):
             attr.docstring = griffe.Docstring(text, lineno=attr.lineno, parent=attr)
 
     def on_instance(self, *, obj, **_):
-        """Give each of several arguments that share a description a line of its own."""
+        """Give each of several arguments that share a description a line of its own; call examples by griffe's word."""
         if obj.docstring is not None:
-            obj.docstring.value = apart(obj.docstring.value)
+            obj.docstring.value = re.sub(r"(?m)^( *)Example:$", r"\1Examples:", apart(obj.docstring.value))
 
 
 def comment_of(path: Path, first: int, last: int) -> str:

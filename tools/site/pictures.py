@@ -1,7 +1,7 @@
 """Draws the pictures of docs/arithmetic.md from the shipped network: python tools/site/pictures.py
 
-They are kept in docs/images/arithmetic, so that the site is built without TensorFlow. Run this again when the network or
-the style of the pictures changes.
+They are kept in docs/images/arithmetic, so that the site is built without TensorFlow. Run this again when the network
+or the style of the pictures changes.
 """
 
 import sys

@@ -189,12 +189,19 @@ def undocumented(target: griffe.Object, name: str) -> list[str]:
         for member in target.members.values():
             if member.name.startswith("_") or member.is_alias or member.is_class:
                 continue
+            if any(described_in(base, member.name) for base in target.mro()):
+                continue  # it means what it means in the base class
             if member.is_function or "property" in member.labels:
-                if not any(member.name in base.members and base[member.name].docstring for base in target.mro()):
-                    lines += undocumented(member, f"{name}.{member.name}")
+                lines += undocumented(member, f"{name}.{member.name}")
             elif not member.docstring and not re.search(rf"\b{member.name}\b", described):
                 lines.append(f"{place(member)}: the docstring of {name} does not describe {member.name}")
     return lines
+
+
+def described_in(base: griffe.Class, name: str) -> bool:
+    """Whether a base class has a member of this name and describes it."""
+    described = base.docstring.value if base.docstring else ""
+    return name in base.members and bool(base[name].docstring or re.search(rf"\b{name}\b", described))
 
 
 def place(target: griffe.Object) -> str:
