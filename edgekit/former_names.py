@@ -1,7 +1,7 @@
 """Serves modules under the names that they had in version 0.1, for the notebooks that students have already.
 
-A notebook that says ``from edgekit.lesson import TODO`` or ``edgekit.report`` gets the module that has it today. New code
-uses today's names.
+A notebook that says ``from edgekit.lesson import TODO`` or ``edgekit.report`` gets the module that has it today.
+New code uses today's names.
 """
 
 import sys

@@ -13,15 +13,77 @@ _WORDS = """
 """
 _KEYWORDS = frozenset(_WORDS.split())
 # Types and functions that the generated C uses: a variable of that name would hide them.
-_USED = frozenset("int8_t uint8_t int16_t uint16_t int32_t uint32_t int64_t uint64_t size_t expf tanhf memmove memset".split())
+_USED = frozenset(
+    [
+        "int8_t",
+        "uint8_t",
+        "int16_t",
+        "uint16_t",
+        "int32_t",
+        "uint32_t",
+        "int64_t",
+        "uint64_t",
+        "size_t",
+        "expf",
+        "tanhf",
+        "memmove",
+        "memset",
+    ]
+)
 # Headers of C, POSIX and ESP-IDF: a file NAME.h beside the sources would be included in their place.
 _HEADERS = frozenset(
-    """
-    alloca assert complex ctype dirent dlfcn endian errno fcntl features fenv float inttypes iso646 libgen limits locale
-    malloc math memory newlib poll pthread reent sched sdkconfig semaphore setjmp signal stdalign stdarg stdatomic
-    stdbool stdckdint stddef stdint stdio stdlib stdnoreturn string strings termios tgmath threads time uchar unistd
-    utime wchar wctype
-    """.split()
+    [
+        "alloca",
+        "assert",
+        "complex",
+        "ctype",
+        "dirent",
+        "dlfcn",
+        "endian",
+        "errno",
+        "fcntl",
+        "features",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "libgen",
+        "limits",
+        "locale",
+        "malloc",
+        "math",
+        "memory",
+        "newlib",
+        "poll",
+        "pthread",
+        "reent",
+        "sched",
+        "sdkconfig",
+        "semaphore",
+        "setjmp",
+        "signal",
+        "stdalign",
+        "stdarg",
+        "stdatomic",
+        "stdbool",
+        "stdckdint",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "stdnoreturn",
+        "string",
+        "strings",
+        "termios",
+        "tgmath",
+        "threads",
+        "time",
+        "uchar",
+        "unistd",
+        "utime",
+        "wchar",
+        "wctype",
+    ]
 )
 
 

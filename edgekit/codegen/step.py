@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from edgekit.codegen.arena import Rule
 from edgekit.network import Graph, Op, windows
 
-
 Overlap = Callable[[str, str], Rule]  # from the names of input and output
 
 

@@ -1,10 +1,10 @@
 """A network as plain data: named tensors and the ops between them. See `Network`.
 
-    ops         the kinds of op: facts, shapes, float32 arithmetic
-    graph       Network, and what is asked of one
-    keras       reads a Keras model
-    windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
-    dispatch    the table from a kind of op to a function
+ops         the kinds of op: facts, shapes, float32 arithmetic
+graph       Network, and what is asked of one
+keras       reads a Keras model
+windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
+dispatch    the table from a kind of op to a function
 """
 
 from edgekit.network.dispatch import Dispatch
@@ -18,7 +18,7 @@ from edgekit.network.graph import (
     with_ops,
 )
 from edgekit.network.keras import from_keras
-from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, op_macs, output_shape, run_op
+from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,6 +30,7 @@ __all__ = [
     "Kind",
     "Network",
     "Op",
+    "Shape",
     "check_input",
     "check_numbers",
     "from_keras",

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 @in_style
-def images(pictures: np.ndarray | Dataset, captions: Sequence[str] | None = None, right: Sequence[bool] | None = None, title: str = "", *, columns: int = 8) -> Figure:
+def images(
+    pictures: np.ndarray | Dataset,
+    captions: Sequence[str] | None = None,
+    right: Sequence[bool] | None = None,
+    title: str = "",
+    *,
+    columns: int = 8,
+) -> Figure:
     """Images side by side, each with words under it and, where it is known, a frame: green is right, red is wrong.
 
     Args:
@@ -71,7 +78,9 @@ def _frame(width, height, color):
 
 
 @in_style
-def confusion(matrices: np.ndarray | Mapping[str, np.ndarray], class_names: Sequence[str] = ("no car", "car"), title: str = "") -> Figure:
+def confusion(
+    matrices: np.ndarray | Mapping[str, np.ndarray], class_names: Sequence[str] = ("no car", "car"), title: str = ""
+) -> Figure:
     """Confusion matrices: a row for what is in the images, a column for what was said.
 
     Args:
@@ -148,7 +157,12 @@ def roc(curves: Mapping[str, tuple], title: str = "Every threshold at once") -> 
 
 
 @in_style
-def scores(outputs: np.ndarray | Mapping[str, np.ndarray], labels: np.ndarray, class_names: Sequence[str] = ("no car", "car"), title: str = "What the network answers") -> Figure:
+def scores(
+    outputs: np.ndarray | Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    class_names: Sequence[str] = ("no car", "car"),
+    title: str = "What the network answers",
+) -> Figure:
     """How often each output occurs, by what the image shows: the less the two overlap, the better.
 
     Args:
@@ -178,7 +192,9 @@ def scores(outputs: np.ndarray | Mapping[str, np.ndarray], labels: np.ndarray, c
 
 
 @in_style
-def agreement(real: np.ndarray, integer: np.ndarray, labels: np.ndarray, title: str = "Float against int8, image by image") -> Figure:
+def agreement(
+    real: np.ndarray, integer: np.ndarray, labels: np.ndarray, title: str = "Float against int8, image by image"
+) -> Figure:
     """The outputs of two networks for the same images; on the diagonal they agree.
 
     Args:

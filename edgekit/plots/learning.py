@@ -83,7 +83,9 @@ def points(dataset: Dataset, title: str = "Which class is each input?") -> Figur
 
 
 @in_style
-def decision_boundary(predict: Any, dataset: Dataset | None = None, title: str = "Decision boundary", *, steps: int = 161) -> Figure:
+def decision_boundary(
+    predict: Any, dataset: Dataset | None = None, title: str = "Decision boundary", *, steps: int = 161
+) -> Figure:
     """What a classifier with two inputs answers over the plane; the line is where it is undecided, at 0.5.
 
     Args:
@@ -131,7 +133,13 @@ def decision_boundary(predict: Any, dataset: Dataset | None = None, title: str =
 
 
 @in_style
-def output_against_noise(noise: np.ndarray, outputs: np.ndarray | Mapping[str, np.ndarray], title: str = "How much noise can it take?", *, xlabel: str = "noise added to the input") -> Figure:
+def output_against_noise(
+    noise: np.ndarray,
+    outputs: np.ndarray | Mapping[str, np.ndarray],
+    title: str = "How much noise can it take?",
+    *,
+    xlabel: str = "noise added to the input",
+) -> Figure:
     """Outputs of a network over the noise that was added to its input, one curve for each input.
 
     Args:

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgekit.calibration import Ranges
+from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, figure, in_style, repeat
 from edgekit.quantization import Quantization
 from edgekit.table import Table
-from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, figure, in_style, repeat
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @in_style
-def quantization_steps(values: ArrayLike, scale: float, zero_point: int, title: str = "Each real number moves to the nearest step") -> Figure:
+def quantization_steps(
+    values: ArrayLike, scale: float, zero_point: int, title: str = "Each real number moves to the nearest step"
+) -> Figure:
     """Real numbers above the grid of int8 steps that stands for them, and how far each has to move.
 
     Args:
@@ -51,7 +53,9 @@ def quantization_steps(values: ArrayLike, scale: float, zero_point: int, title: 
 
 
 @in_style
-def histogram(ranges: Ranges, tensor: str, quantization: Quantization | None = None, title: str | None = None) -> Figure:
+def histogram(
+    ranges: Ranges, tensor: str, quantization: Quantization | None = None, title: str | None = None
+) -> Figure:
     """The values that a tensor took in calibration, with the range that its int8 steps cover.
 
     Args:
@@ -81,7 +85,11 @@ def histogram(ranges: Ranges, tensor: str, quantization: Quantization | None = N
     return picture
 
 
-def noise(tables: Table | Mapping[str, Table], column: str = "output dB", title: str = "Signal to quantization noise, layer by layer") -> Figure:
+def noise(
+    tables: Table | Mapping[str, Table],
+    column: str = "output dB",
+    title: str = "Signal to quantization noise, layer by layer",
+) -> Figure:
     """Where each way of quantizing loses the signal.
 
     Args:
@@ -156,7 +164,9 @@ def pairs(values: Mapping[str, np.ndarray], title: str, xlabel: str = "channel")
 
 
 @in_style
-def rounding(real: np.ndarray, rounded: np.ndarray | Mapping[str, np.ndarray], title: str = "Weights before and after") -> Figure:
+def rounding(
+    real: np.ndarray, rounded: np.ndarray | Mapping[str, np.ndarray], title: str = "Weights before and after"
+) -> Figure:
     """Histograms of real weights, and of what is left of them after rounding.
 
     Args:
@@ -198,7 +208,13 @@ def rounding(real: np.ndarray, rounded: np.ndarray | Mapping[str, np.ndarray], t
 
 
 @in_style
-def channels(rows: np.ndarray, scales: Mapping[str, np.ndarray] | None = None, title: str = "The weights of each channel", *, most: int = 32) -> Figure:
+def channels(
+    rows: np.ndarray,
+    scales: Mapping[str, np.ndarray] | None = None,
+    title: str = "The weights of each channel",
+    *,
+    most: int = 32,
+) -> Figure:
     """The weights of a layer, channel by channel, and the steps that int8 has for each.
 
     Args:

@@ -1,14 +1,14 @@
 """Quantization: real numbers as int8, with a scale and a zero point. Read `formulas` first.
 
-    formulas        all formulas of the lessons, on plain arrays
-    parameters      the scales, zero points and multipliers of a network's tensors and ops
-    fixed_point     the tables of sigmoid, tanh and softmax
-    integer         each op in int8, for reading; fast_integer has the same numbers faster
-    quantized       QuantizedNetwork and quantize; shared_scales ties the tensors that need one scale
-    assembling      assemble: a network of given numbers
-    explanation     explain: one output step by step
-    noise           signal to quantization noise, layer by layer
-    adjustments     equalization before, bias correction after
+formulas        all formulas of the lessons, on plain arrays
+parameters      the scales, zero points and multipliers of a network's tensors and ops
+fixed_point     the tables of sigmoid, tanh and softmax
+integer         each op in int8, for reading; fast_integer has the same numbers faster
+quantized       QuantizedNetwork and quantize; shared_scales ties the tensors that need one scale
+assembling      assemble: a network of given numbers
+explanation     explain: one output step by step
+noise           signal to quantization noise, layer by layer
+adjustments     equalization before, bias correction after
 """
 
 from edgekit.quantization import fixed_point, formulas, integer, noise

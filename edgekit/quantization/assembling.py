@@ -1,4 +1,4 @@
-"""A network in int8 made of given numbers, each of them checked, so that a wrong one is refused by the name of its op."""
+"""Makes a network in int8 of given numbers, and checks each, so that a wrong one is refused by the name of its op."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,8 +20,8 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
 
     Args:
         network: a `Network`. Its biases are rounded here, to steps of s_in * s_w.
-        activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. The outputs
-            of sigmoid, softmax and tanh get the scale that the specification fixes, whatever is given for them.
+        activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. Outputs of
+            sigmoid, softmax and tanh get the scale that the specification fixes, whatever is given for them.
         weights: dict from the name of each op with weights to a pair (q, scales): q the int8 weights, whole numbers
             from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them; scales with a
             number for each output channel, or with one for all.

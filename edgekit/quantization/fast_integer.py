@@ -1,4 +1,4 @@
-"""May be skipped: the same integers as `integer`, many times faster, convolutions in floating point where that is exact.
+"""May be skipped: the same integers as `integer`, many times faster, by floating point where that is exact.
 
 Three facts make it so.
 

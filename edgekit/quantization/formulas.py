@@ -2,8 +2,8 @@
 
     real = scale * (q - zero_point)
 
-They follow TensorFlow Lite's 8-bit quantization specification and Jacob et al. 2018, "Quantization and Training of Neural
-Networks for Efficient Integer-Arithmetic-Only Inference"; rounding is TensorFlow Lite Micro's, to the last bit.
+They follow TensorFlow Lite's 8-bit quantization specification and Jacob et al. 2018, "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference"; rounding is TensorFlow Lite Micro's, to the last bit.
 """
 
 import numpy as np

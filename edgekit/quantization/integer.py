@@ -1,9 +1,9 @@
 """Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with.
 
-The results equal integer arithmetic. Sums of products are computed in floating point, because that is many times faster
-and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole numbers have no rounding, in
-whatever order they are added. Each op here is written for reading; `fast_integer` has a second body for those with
-weights, for networks whose bounds it can prove.
+The results equal integer arithmetic. Sums of products are computed in floating point, because that is many times
+faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole numbers have no
+rounding, in whatever order they are added. Each op here is written for reading; `fast_integer` has a second body for
+those with weights, for networks whose bounds it can prove.
 """
 
 import os

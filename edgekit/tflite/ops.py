@@ -125,9 +125,7 @@ def _read_softmax(call):
 
 # The operator for each kind of op.
 OPERATORS = {
-    "conv2d": Operator(
-        "CONV_2D", "AddConv2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution
-    ),
+    "conv2d": Operator("CONV_2D", "AddConv2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
     "depthwise_conv2d": Operator(
         "DEPTHWISE_CONV_2D",
         "AddDepthwiseConv2D",

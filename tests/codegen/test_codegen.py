@@ -31,10 +31,10 @@ def poisoned(model, folder):
     _, source = codegen.export(model, "net", folder)  # for the header; the source is replaced
     regions = []
     for position in range(len(model.ops)):
-        needed = np.zeros(result.plan.size, bool)
-        for buffer in result.plan.buffers:
+        needed = np.zeros(result.arena.size, bool)
+        for buffer in result.arena.buffers:
             if buffer.first <= position < buffer.last:
-                start = result.plan.offsets[buffer.name]
+                start = result.arena.offsets[buffer.name]
                 needed[start : start + buffer.size] = True
         edges = np.flatnonzero(np.diff(np.concatenate([[0], ~needed, [0]])))
         regions += [(position, start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
@@ -152,7 +152,7 @@ def test_the_car_network_is_bit_exact_in_c_on_500_images(car, tmp_path):
 
 
 def test_the_car_network_keeps_within_its_budgets_on_the_emulated_cores(car):
-    from edgekit import emulator
+    from edgekit.cost import emulator
 
     require(emulator.COMPILER)
     require(emulator.EMULATOR)
@@ -168,7 +168,7 @@ def test_the_car_network_keeps_within_its_budgets_on_the_emulated_cores(car):
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(case=quantized_networks(max_ops=6))
 def test_random_int8_networks_are_bit_exact_on_the_emulated_cores(case):
-    from edgekit import emulator
+    from edgekit.cost import emulator
 
     require(emulator.COMPILER)
     require(emulator.EMULATOR)

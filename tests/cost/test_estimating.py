@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgekit import calibration, codegen, emulator, models, network, quantization, report
+from edgekit import calibration, codegen, cost, models, network, quantization
+from edgekit.cost import emulator
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def quantized(net):
 
 
 def test_the_int8_network_fits_and_the_float_network_does_not(net, quantized):
-    small, large = report.deployment(quantized, measure=False), report.deployment(net, measure=False)
+    small, large = cost.estimate(quantized, measure=False), cost.estimate(net, measure=False)
     assert all(small.fits.values())
     assert not small.reasons
     assert not large.fits["beside Wi-Fi"]
@@ -28,7 +29,7 @@ def test_the_int8_network_fits_and_the_float_network_does_not(net, quantized):
 
 
 def test_the_report_adds_up(quantized):
-    result = report.deployment(quantized, board_ms=93.21, measure=False)
+    result = cost.estimate(quantized, board_ms=93.21, measure=False)
     assert result.instructions == sum(row.instructions for row in result.rows)
     expected = result.instructions * report.CYCLES_PER_INSTRUCTION / 240_000
     assert result.milliseconds[240] == pytest.approx(expected)
@@ -39,7 +40,7 @@ def test_the_report_adds_up(quantized):
 
 @pytest.mark.skipif(not emulator.available(), reason="the emulated core's tools are not installed")
 def test_what_is_estimated_is_near_what_is_counted(quantized):
-    counted, estimated = report.deployment(quantized), report.deployment(quantized, measure=False)
+    counted, estimated = cost.estimate(quantized), cost.estimate(quantized, measure=False)
     assert counted.measured
     assert not estimated.measured
     assert estimated.instructions == pytest.approx(counted.instructions, rel=0.2)
@@ -49,8 +50,8 @@ def test_what_is_estimated_is_near_what_is_counted(quantized):
 
 def test_the_pictures_are_drawn(quantized, tmp_path):
     for name, picture in {
-        "report": report.deployment(quantized, measure=False).plot(),
-        "arena": codegen.arena_picture(quantized),
+        "report": cost.estimate(quantized, measure=False).plot(),
+        "arena": codegen.picture(quantized),
     }.items():
         picture.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000

@@ -3,18 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from random_networks import quantized_networks
+from hypothesis import given
+from random_networks import MANY, quantized_networks
 from reference import describe, differences, litert, micro
 
 from edgekit import calibration, datasets, models, network, quantization, tflite
 from edgekit.network import Network, Op
 from edgekit.quantization import Quantization, QuantizedNetwork
-
-MANY = settings(
-    max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
-
 
 @MANY
 @given(quantized_networks())

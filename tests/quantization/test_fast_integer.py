@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgekit import _fast_integer, integer
+from edgekit.quantization import fast_integer, integer
 from edgekit.network import Op, output_shape
 from edgekit.quantization import Quantization, QuantizedNetwork
 
@@ -46,8 +46,8 @@ def test_fast_and_plain_are_bit_exact(kind, seed):
         # Outputs from a few steps to many, so that halves, which the two bodies round by different means, come up.
         output_scale=(0.3, 1.2, 4.8, 40.0)[seed // 3],
     )
-    fast = _fast_integer.plan(network, op)
-    np.testing.assert_array_equal(fast(q, _fast_integer.Workspace()), integer._step(network, op)([q]))
+    fast = fast_integer.fast_step(network, op)
+    np.testing.assert_array_equal(fast(q, fast_integer.Workspace()), integer.STEP[op.kind](network, op)([q]))
 
 
 def test_halves_below_zero_round_away_from_it():
@@ -69,7 +69,7 @@ def test_halves_below_zero_round_away_from_it():
 
 def test_a_sum_too_large_to_be_proven_exact_takes_the_plain_body():
     network, op, _ = one_op("conv2d", 0, bias=2**30)
-    assert _fast_integer.plan(network, op) is None
+    assert fast_integer.fast_step(network, op) is None
 
 
 def test_many_images_give_what_each_alone_gives():

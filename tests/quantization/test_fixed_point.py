@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from edgekit import tflite
-from edgekit.fixed_point import requantize
 from edgekit.network import Op
-from edgekit.quantization import FIXED, Quantization, QuantizedNetwork, quantize_multiplier
+from edgekit.quantization import FIXED, Quantization, QuantizedNetwork, multiplier_and_shift, requantize
 
 SCALES = [1e-4, 0.003, 1 / 64, 0.02, 0.047, 0.0625, 0.1, 0.37, 1.0, 3.0, 8.0, 15.9, 500.0]
 
@@ -48,7 +47,7 @@ def test_softmax_is_bit_exact_at_random_inputs(classes, scale):
 
 
 def test_requantize_rounds_twice_and_halves_away_from_zero():
-    multiplier, shift = quantize_multiplier(0.25)
+    multiplier, shift = multiplier_and_shift(0.25)
     assert requantize(np.array([-6, -2, 2, 6]), multiplier, shift).tolist() == [-2, -1, 1, 2]
     # 0.49999 would round to 0; the first rounding makes it 0.5, the second 1.
     assert requantize(1, 2**30 + 2**30 - 1, -1) == 1

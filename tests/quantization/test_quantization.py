@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from edgekit import bias_correction, calibration, equalization, network, noise, quantization, tflite
+from edgekit import calibration, network, quantization, tflite
 from edgekit.network import Network, Op
-from edgekit.quantization import Quantization
+from edgekit.quantization import Quantization, noise
 
 
 def convolution(name, source, output, weights, bias, **options):
@@ -42,7 +42,7 @@ def test_import_loads_nothing_heavy():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
     code = (
-        "import sys, edgekit; edgekit.tflite, edgekit.quantization, edgekit.integer; print('tensorflow' in sys.modules)"
+        "import sys, edgekit; edgekit.tflite, edgekit.quantization, edgekit.quantization.integer; print('tensorflow' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"
@@ -160,7 +160,7 @@ def test_noise_falls_by_about_six_decibels_for_each_bit():
 
 def test_equalization_keeps_the_function_and_saves_per_tensor_weights():
     net, x = two_layers(10.0 ** np.linspace(-2, 2, 8))
-    equal = equalization.equalize(net, x)
+    equal = quantization.equalize(net, x)
     np.testing.assert_allclose(equal.run(x), net.run(x), rtol=1e-4, atol=1e-4)
 
     def decibels(each):
@@ -172,7 +172,7 @@ def test_equalization_keeps_the_function_and_saves_per_tensor_weights():
 
 def test_equalization_leaves_channels_that_reach_a_relu6s_ceiling():
     net, x = two_layers(np.array([0.05, 0.1, 0.2, 20.0, 40.0]), "relu6")
-    equal = equalization.equalize(net, x)
+    equal = quantization.equalize(net, x)
     np.testing.assert_allclose(equal.run(x), net.run(x), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(equal.ops[0].weights[3:], net.ops[0].weights[3:])
     assert not np.allclose(equal.ops[0].weights[:3], net.ops[0].weights[:3])
@@ -182,7 +182,7 @@ def test_bias_correction_takes_back_the_shift_of_coarse_weights():
     net, x = two_layers([1.0] * 8)
     x = np.abs(x)  # values that are not 0 on average are what makes rounded weights shift the mean
     quantized = quantization.quantize(net, calibration.calibrate(net, x), bits=3)
-    corrected = bias_correction.correct_bias(net, quantized, x)
+    corrected = quantization.correct_bias(net, quantized, x)
 
     def shift(each):
         return np.abs((each.predict(x) - net.run(x)).mean(axis=(0, 1, 2))).mean()

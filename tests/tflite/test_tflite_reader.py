@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from converted import branched, convert, random_images, settle
 from hypothesis import given
-from random_networks import quantized_networks
+from random_networks import MANY, quantized_networks
 from reference import litert, micro
-from test_bit_exact import MANY
 
 from edgekit import calibration, network, quantization, tflite
 
