@@ -2,6 +2,8 @@
 
 from math import prod
 
+import numpy as np
+
 from edgekit.codegen.names import in_comment
 from edgekit.network import Graph
 from edgekit.quantization import QuantizedNetwork
@@ -71,7 +73,7 @@ def constants(model: Graph, name: str) -> str:
     return "\n".join(lines)
 
 
-def number(x: float) -> str:
+def number(x: float | np.floating) -> str:
     """A float32 as a C literal that reads back the same."""
     text = f"{float(x):.9g}"
     return f"{text}f" if any(mark in text for mark in ".en") else f"{text}.0f"

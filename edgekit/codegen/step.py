@@ -105,5 +105,6 @@ def padding_before(model: Graph, op: Op) -> tuple[int, int]:
     """(top, left): cells of padding before the first row and column of an op's input."""
     if op.padding != "same":
         return 0, 0
-    (top, _), (left, _) = windows.same_padding(model.shapes[op.inputs[0]][:2], op.window, op.stride)
+    height, width, _ = model.shapes[op.inputs[0]]
+    (top, _), (left, _) = windows.same_padding((height, width), op.window, op.stride)
     return top, left

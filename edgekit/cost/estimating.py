@@ -143,13 +143,13 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
     quantized = isinstance(model, QuantizedNetwork)
     if measure is None:
         measure = emulator.available()
-    if quantized and measure:
+    if measure and isinstance(model, QuantizedNetwork):
         zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
         result = emulator.infer(model, zeros, "dc232b")
         counts, flash, arena = result.by_op, result.flash, result.arena
     else:
         arena = compiled.compile_network(model, "model").arena.size
-        counts = [_estimate(model, op, quantized) for op in model.ops]
+        counts = tuple(_estimate(model, op, quantized) for op in model.ops)
         flash = _CODE + sum(_constants(op) for op in model.ops)
     rows = tuple(
         Row(op.name, op.kind, op_macs(op, model.shapes), _constants(op), count)

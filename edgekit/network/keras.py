@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 LAYERS = Dispatch("edgekit/network/keras.py")  # function(reader, layer, inputs): the name of the layer's output
+KINDS: set[str] = set()  # the kinds of op that layers become
 _NO_OP = ("Dropout", "SpatialDropout2D", "InputLayer")  # their output is their input at inference
 _ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "tanh", "softmax")
 _NOTES = {
@@ -121,6 +122,12 @@ class Reader:
         return [LAYERS[kind](self, layer, inputs)]
 
 
+def _layer(*names, makes=()):
+    """A decorator that enters a function for these layers, which become ops of these kinds."""
+    KINDS.update(makes)
+    return LAYERS.register(*names)
+
+
 def _refuse(layer, what):
     raise ValueError(f"layer {layer.name!r} has {what}, which is not supported; supported are {supported()}")
 
@@ -168,7 +175,7 @@ def _bias(layer, weights, out):
     return np.asarray(weights[1] if layer.use_bias else np.zeros(out), np.float32)
 
 
-@LAYERS.register("Conv2D")
+@_layer("Conv2D", makes=("conv2d",))
 def _conv2d(reader, layer, inputs):
     options = _window_options(layer, dilation_rate=(1, 1), groups=1)
     weights = [np.asarray(w) for w in layer.get_weights()]
@@ -178,7 +185,7 @@ def _conv2d(reader, layer, inputs):
     return reader.add("conv2d", layer.name, inputs, weights=kernel, bias=bias, then=then, **options)
 
 
-@LAYERS.register("DepthwiseConv2D")
+@_layer("DepthwiseConv2D", makes=("depthwise_conv2d",))
 def _depthwiseconv2d(reader, layer, inputs):
     options = _window_options(layer, dilation_rate=(1, 1))
     weights = [np.asarray(w) for w in layer.get_weights()]
@@ -189,7 +196,7 @@ def _depthwiseconv2d(reader, layer, inputs):
     return reader.add("depthwise_conv2d", layer.name, inputs, weights=kernel, bias=bias, then=then, **options)
 
 
-@LAYERS.register("Dense")
+@_layer("Dense", makes=("fully_connected",))
 def _dense(reader, layer, inputs):
     weights = [np.asarray(w) for w in layer.get_weights()]
     kernel = np.ascontiguousarray(weights[0].T)
@@ -203,7 +210,7 @@ def _dense(reader, layer, inputs):
     return reader.add("fully_connected", layer.name, inputs, weights=kernel, bias=bias, then=then)
 
 
-@LAYERS.register("BatchNormalization")
+@_layer("BatchNormalization")
 def _batchnormalization(reader, layer, inputs):
     rank = len(reader.shapes[inputs[0]])
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
@@ -216,7 +223,7 @@ def _batchnormalization(reader, layer, inputs):
     return reader.add("batch_norm", layer.name, inputs, weights=factor, bias=beta - mean * factor)
 
 
-@LAYERS.register("ReLU")
+@_layer("ReLU")
 def _relu(reader, layer, inputs):
     if layer.negative_slope or layer.threshold or layer.max_value not in (None, 6):
         _refuse(
@@ -226,20 +233,27 @@ def _relu(reader, layer, inputs):
     return reader.add("relu" if layer.max_value is None else "relu6", layer.name, inputs)
 
 
-@LAYERS.register("Activation")
+@_layer(
+    "Activation",
+    makes=(
+        "sigmoid",
+        "tanh",
+        "softmax",
+    ),
+)
 def _activation(reader, layer, inputs):
     name = _activation_of(layer)
     return inputs[0] if name == "linear" else reader.add(name, layer.name, inputs)
 
 
-@LAYERS.register("Softmax")
+@_layer("Softmax", makes=("softmax",))
 def _softmax(reader, layer, inputs):
     if layer.axis not in (-1, len(reader.shapes[inputs[0]])):
         _refuse(layer, f"axis={layer.axis}")
     return reader.add("softmax", layer.name, inputs)
 
 
-@LAYERS.register("Add")
+@_layer("Add", makes=("add",))
 def _add(reader, layer, inputs):
     if len({reader.shapes[name] for name in inputs}) != 1:
         _refuse(layer, f"inputs of different shapes {[reader.shapes[name] for name in inputs]}")
@@ -249,7 +263,7 @@ def _add(reader, layer, inputs):
     return total
 
 
-@LAYERS.register("Concatenate")
+@_layer("Concatenate", makes=("concatenate",))
 def _concatenate(reader, layer, inputs):
     rank = len(reader.shapes[inputs[0]])
     axis = layer.axis - 1 if layer.axis >= 0 else rank + layer.axis
@@ -258,41 +272,41 @@ def _concatenate(reader, layer, inputs):
     return reader.add("concatenate", layer.name, inputs, axis=axis)
 
 
-@LAYERS.register("AveragePooling2D")
+@_layer("AveragePooling2D", makes=("average_pool2d",))
 def _averagepooling2d(reader, layer, inputs):
     options = _window_options(layer)
     return reader.add("average_pool2d", layer.name, inputs, pool=tuple(layer.pool_size), **options)
 
 
-@LAYERS.register("MaxPooling2D")
+@_layer("MaxPooling2D", makes=("max_pool2d",))
 def _maxpooling2d(reader, layer, inputs):
     options = _window_options(layer)
     return reader.add("max_pool2d", layer.name, inputs, pool=tuple(layer.pool_size), **options)
 
 
-@LAYERS.register("GlobalAveragePooling2D")
+@_layer("GlobalAveragePooling2D", makes=("mean",))
 def _globalaveragepooling2d(reader, layer, inputs):
     _channels_last(layer)
     return reader.add("mean", layer.name, inputs, keepdims=bool(layer.keepdims))
 
 
-@LAYERS.register("ZeroPadding2D")
+@_layer("ZeroPadding2D", makes=("pad",))
 def _zeropadding2d(reader, layer, inputs):
     _channels_last(layer)
     return reader.add("pad", layer.name, inputs, paddings=tuple(tuple(p) for p in layer.padding))
 
 
-@LAYERS.register("Reshape")
+@_layer("Reshape", makes=("reshape",))
 def _reshape(reader, layer, inputs):
     shape = _shape(layer.output.shape, layer.name)
     return reader.reshape(layer.name, inputs, shape)
 
 
-@LAYERS.register("Flatten")
+@_layer("Flatten", makes=("reshape",))
 def _flatten(reader, layer, inputs):
     return reader.reshape(layer.name, inputs, (int(np.prod(reader.shapes[inputs[0]])),))
 
 
-@LAYERS.register(*_NO_OP)
+@_layer(*_NO_OP)
 def _same(reader, layer, inputs):
     return inputs[0]

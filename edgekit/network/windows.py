@@ -22,17 +22,14 @@ def one_thread() -> AbstractContextManager:
 def output_size(size: Pair, window: Pair, stride: Pair, padding: str) -> Pair:
     """(height, width) of the output of a window moved over an input of this (height, width)."""
     if padding == "same":
-        return tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
-    return tuple((n - k) // s + 1 for n, k, s in zip(size, window, stride, strict=True))
+        return -(-size[0] // stride[0]), -(-size[1] // stride[1])
+    return (size[0] - window[0]) // stride[0] + 1, (size[1] - window[1]) // stride[1] + 1
 
 
 def same_padding(size: Pair, window: Pair, stride: Pair) -> tuple[Pair, Pair]:
     """((top, bottom), (left, right)) of TensorFlow's SAME padding: as even as it can be, the odd cell at the end."""
-    pads = []
-    for n, k, s in zip(size, window, stride, strict=True):
-        total = max((-(-n // s) - 1) * s + k - n, 0)
-        pads.append((total // 2, total - total // 2))
-    return tuple(pads)
+    rows, columns = (max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, window, stride, strict=True))
+    return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
 def pad_for(x: np.ndarray, window: Pair, stride: Pair, padding: str, value: float) -> np.ndarray:
@@ -64,8 +61,9 @@ def taps(x: np.ndarray, window: Pair, stride: Pair) -> Iterator[np.ndarray]:
 
 def conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
     """Convolution without padding as one matrix product; weights (out, height, width, in)."""
-    out, *window, _ = weights.shape
-    if window == [1, 1]:
+    out, height, width, _ = weights.shape
+    window = (height, width)
+    if window == (1, 1):
         columns = x[:, :: stride[0], :: stride[1]]
     else:
         columns = np.concatenate(list(taps(x, window, stride)), axis=-1)
@@ -75,12 +73,12 @@ def conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
 
 def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
     """Each input channel with its own filters, without padding; weights (1, height, width, in * multiplier)."""
-    _, *window, out = weights.shape
+    _, rows, columns, out = weights.shape
     if out != x.shape[-1]:
         x = np.repeat(x, out // x.shape[-1], axis=-1)
     filters = weights.reshape(-1, out).astype(x.dtype)
     total = product = None
-    for tap, row in zip(taps(x, window, stride), filters, strict=True):
+    for tap, row in zip(taps(x, (rows, columns), stride), filters, strict=True):
         if total is None:
             total = tap * row
             product = np.empty_like(total)

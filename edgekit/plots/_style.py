@@ -71,7 +71,7 @@ def _picture_class():
             bundle = {"image/png": png, "text/plain": f"<Picture: {label}>"}
             return bundle, {"image/png": {"width": width, "height": height}}
 
-        def show(self):
+        def show(self, warn: bool = True) -> None:
             """Show the picture here, where a cell does not end with it."""
             from IPython.display import display
 

@@ -38,7 +38,7 @@ def images(
     Raises:
         ValueError: no images, too many, or another number of captions.
     """
-    if hasattr(pictures, "class_names"):
+    if isinstance(pictures, Dataset):
         captions = captions if captions is not None else [pictures.class_names[label] for label in pictures.labels]
         pictures = pictures.images
     pictures = np.asarray(pictures)
@@ -94,7 +94,7 @@ def confusion(
     Raises:
         ValueError: a matrix is not (2, 2).
     """
-    matrices = matrices if isinstance(matrices, dict) else {title: matrices}
+    matrices = matrices if isinstance(matrices, Mapping) else {title: matrices}
     picture, axes = figure(3.0 * len(matrices) + 0.2, 2.75, len(matrices), squeeze=False)
     for ax, (label, matrix) in zip(axes[0], matrices.items(), strict=True):
         matrix = np.asarray(matrix)

@@ -100,7 +100,7 @@ def noise(
     Returns:
         A `Picture`.
     """
-    tables = tables if isinstance(tables, dict) else {"": tables}
+    tables = {"": tables} if isinstance(tables, Table) else tables
     curves = {label: dict(zip(table["layer"], table[column], strict=True)) for label, table in tables.items()}
     return decibels(curves, f"{title}; at 0 dB there is as much noise as signal")
 

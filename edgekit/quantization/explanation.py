@@ -44,7 +44,7 @@ def explain(
     Raises:
         ValueError: no such op or position, or an input of another type or shape.
     """
-    op = _find(network, op)
+    found = _find(network, op)
     q = np.asarray(q)
     if q.shape == tuple(network.shapes[network.input]):
         q = q[None]
@@ -54,16 +54,18 @@ def explain(
             "network.quantize_input(real)[0] makes it"
         )
     tensors = next(integer.walk(network, q))
-    sums = integer.accumulate(network, op)(tensors[op.inputs[0]])[0]
-    desktop = _round_once(network, op, sums + op.bias)
-    output = tensors[op.output][0].astype(int)
+    sums = integer.accumulate(network, found)(tensors[found.inputs[0]])[0]
+    desktop = _round_once(network, found, sums + found.bias)
+    output = tensors[found.output][0].astype(int)
     if position is None:
         differ = np.argwhere(desktop != output)
         position = tuple(differ[0]) if len(differ) else (0,) * output.ndim
     position = tuple(int(i) for i in np.atleast_1d(position))
     if len(position) != output.ndim or not all(-n <= i < n for i, n in zip(position, output.shape, strict=True)):
-        raise ValueError(f"position {position} is not in the output of {op.name!r}, which has the shape {output.shape}")
-    return _table(network, op, position, int(sums[position]), int(output[position]), int(desktop[position]))
+        raise ValueError(
+            f"position {position} is not in the output of {found.name!r}, which has the shape {output.shape}"
+        )
+    return _table(network, found, position, int(sums[position]), int(output[position]), int(desktop[position]))
 
 
 def _table(network, op, position, total, output, desktop):

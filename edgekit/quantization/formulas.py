@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 QMIN, QMAX = -128, 127  # of an int8
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1  # of an int32
+Scale = float | np.floating  # as a type: of Python or of NumPy
 TINY = np.finfo(np.float32).tiny  # a smaller scale would lose its digits
 
 
@@ -31,13 +32,13 @@ def scale_and_zero_point(low: float, high: float) -> tuple[np.float32, int]:
     return scale, min(max(zero_point, QMIN), QMAX)
 
 
-def quantize(real: ArrayLike, scale: float, zero_point: int) -> np.ndarray:
+def quantize(real: ArrayLike, scale: Scale, zero_point: int) -> np.ndarray:
     """q = round(real / s) + z, int8: halves away from zero, clamped to [-128, 127]."""
     steps = np.asarray(real, np.float32) / scale
     return np.clip(round_half_away(steps) + zero_point, QMIN, QMAX).astype(np.int8)
 
 
-def dequantize(q: ArrayLike, scale: float, zero_point: int) -> np.ndarray:
+def dequantize(q: ArrayLike, scale: Scale, zero_point: int) -> np.ndarray:
     """real = s * (q - z), float32."""
     return scale * (np.asarray(q, np.int32) - zero_point).astype(np.float32)
 
@@ -77,7 +78,7 @@ def dequantize_weights(q: np.ndarray, scales: np.ndarray, axis: int | None) -> n
 
 
 # 3. Bias: in the accumulator's own steps, so that it is simply added.
-def quantize_bias(bias: np.ndarray, input_scale: float, scales: np.ndarray) -> np.ndarray:
+def quantize_bias(bias: np.ndarray, input_scale: Scale, scales: np.ndarray) -> np.ndarray:
     """q_b = round(b / (s_x * s_w)), int32."""
     q = np.rint(bias.astype(np.float64) / (np.float64(input_scale) * scales.astype(np.float64)))
     return np.clip(q, INT32_MIN, INT32_MAX).astype(np.int32)
@@ -118,7 +119,7 @@ def rounding_shift(x: ArrayLike, exponent: ArrayLike) -> np.ndarray:
     return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
 
 
-def clamp_bounds(low: float, high: float, scale: float, zero_point: int) -> tuple[int, int]:
+def clamp_bounds(low: float, high: float, scale: Scale, zero_point: int) -> tuple[int, int]:
     """A fused activation's bounds, real values, in the output's steps: (lowest, highest) int8."""
     lowest = QMIN if np.isinf(low) else max(QMIN, zero_point + int(round_half_away(np.float32(low) / scale)))
     highest = QMAX if np.isinf(high) else min(QMAX, zero_point + int(round_half_away(np.float32(high) / scale)))
@@ -126,18 +127,18 @@ def clamp_bounds(low: float, high: float, scale: float, zero_point: int) -> tupl
 
 
 # 6. Ops without weights: their multipliers.
-def add_multipliers(first: float, second: float, output: float) -> list[tuple[int, int]]:
+def add_multipliers(first: Scale, second: Scale, output: Scale) -> list[tuple[int, int]]:
     """(M, shift) of both inputs, to 2^20 steps of twice the larger scale t, and of the sum: t / (2^20 * s_y)."""
     t = 2 * max(float(first), float(second))
     return [multiplier_and_shift(d) for d in (float(first) / t, float(second) / t, t / (2**20 * float(output)))]
 
 
-def rescale_multiplier(source: float, result: float) -> tuple[int, int]:
+def rescale_multiplier(source: Scale, result: Scale) -> tuple[int, int]:
     """(M, shift) of s_x / s_y."""
     return multiplier_and_shift(float(source) / float(result))
 
 
-def mean_multiplier(source: float, result: float, cells: int) -> tuple[int, int]:
+def mean_multiplier(source: Scale, result: Scale, cells: int) -> tuple[int, int]:
     """(M, shift) of s_x / (s_y * cells), M first made as long as 31 bits allow."""
     multiplier, shift = rescale_multiplier(source, result)
     grow = min(cells.bit_length() - 1, 32, 31 + shift)

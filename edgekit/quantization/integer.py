@@ -44,7 +44,7 @@ def run(network: Quantized, q: np.ndarray) -> np.ndarray:
     if q.shape[1:] != expected or q.ndim != len(expected) + 1:
         raise ValueError(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
     if not len(q):
-        return np.empty((0, *network.shapes[network.output]), np.int8)
+        return np.zeros((0, *network.shapes[network.output]), np.int8)
     run_chunk = _compile(network)
     workers = min(os.cpu_count() or 1, -(-len(q) // _FEWEST))
     chunks = np.array_split(q, workers * -(-len(q) // (workers * _MOST)))
@@ -78,7 +78,7 @@ _FEWEST, _MOST = 4, 25
 
 
 # What `_compile` computes from a network's weights, kept as long as the network.
-_STEPS = weakref.WeakKeyDictionary()
+_STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _compile(network, keep=None):
@@ -168,7 +168,7 @@ def _add(network, op):
     lowest, highest = output_bounds(network, op)
 
     def step(inputs):
-        total = 0
+        total: np.ndarray | int = 0
         for q, source, part in zip(inputs, (first, second), parts, strict=True):
             total = total + requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
         return np.clip(requantize(total, *output) + result.zero_point, lowest, highest).astype(np.int8)

@@ -27,7 +27,19 @@ class Quantization:
 
 
 class Quantized(Protocol):
-    """What the int8 arithmetic needs of a network: its tensors' shapes and quantization."""
+    """A network in int8, as the arithmetic sees it: `QuantizedNetwork` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def input(self) -> str: ...
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def ops(self) -> tuple[Op, ...]: ...
 
     @property
     def shapes(self) -> dict[str, Shape]: ...

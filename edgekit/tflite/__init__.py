@@ -8,7 +8,7 @@ like any other network here. The format is TensorFlow Lite's schema, version 3 (
 from os import PathLike
 from pathlib import Path
 
-from edgekit.network import Network
+from edgekit.network import Graph, Network
 from edgekit.quantization import QuantizedNetwork
 from edgekit.tflite.ops import OPERATORS, Operator
 from edgekit.tflite.reader import from_bytes
@@ -17,7 +17,7 @@ from edgekit.tflite.writer import to_bytes
 __all__ = ["OPERATORS", "Operator", "from_bytes", "load", "save", "to_bytes"]
 
 
-def save(network: Network | QuantizedNetwork, path: str | PathLike[str]) -> Path:
+def save(network: Graph, path: str | PathLike[str]) -> Path:
     """Write the network to a .tflite file; returns the `pathlib.Path`."""
     path = Path(path)
     path.write_bytes(to_bytes(network))

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import Network, Op
+from edgekit.network import Graph, Op
 from edgekit.quantization import QuantizedNetwork, channel_axis
 from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
 
 
-def to_bytes(network: Network | QuantizedNetwork) -> bytes:
+def to_bytes(network: Graph) -> bytes:
     """The network as the bytes of a .tflite file.
 
     Args:
@@ -27,13 +27,13 @@ def to_bytes(network: Network | QuantizedNetwork) -> bytes:
 class Writer:
     """Collects tensors, buffers and operators, then packs them."""
 
-    def __init__(self, network: Network | QuantizedNetwork) -> None:
+    def __init__(self, network: Graph) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema = schema
         self.network = network
-        self.quantized = isinstance(network, QuantizedNetwork)
-        self.type = schema.TensorType.INT8 if self.quantized else schema.TensorType.FLOAT32
+        self.quantization = network.quantization if isinstance(network, QuantizedNetwork) else {}
+        self.type = schema.TensorType.INT8 if self.quantization else schema.TensorType.FLOAT32
         self.buffers = [schema.BufferT()]  # buffer 0 is empty, by convention: the one of all activations
         self.tensors: list[Any] = []
         self.codes: list[Any] = []
@@ -46,7 +46,7 @@ class Writer:
         schema, network = self.schema, self.network
         index = {}
         for name, shape in network.shapes.items():
-            q = network.quantization[name] if self.quantized else None
+            q = self.quantization.get(name)
             index[name] = self._tensor(name, (1, *shape), self.type, q and self._scales([q.scale], [q.zero_point]))
         for op in network.ops:
             self._operator(op, [index[name] for name in op.inputs], index[op.output])
@@ -109,14 +109,14 @@ class Writer:
 
     def _weights(self, op):
         name, weights, bias = op.name, op.weights, op.bias
-        if not self.quantized:
+        if not self.quantization:
             return [
                 self._tensor(f"{name}/weights", weights.shape, self.type, data=weights),
                 self._tensor(f"{name}/bias", bias.shape, self.type, data=bias),
             ]
         scales, zeros = op.weight_scales, np.zeros(op.weight_scales.shape, int)
         dimension = channel_axis(op.kind) % weights.ndim
-        bias_scales = self.network.quantization[op.inputs[0]].scale * scales
+        bias_scales = self.quantization[op.inputs[0]].scale * scales
         return [
             self._tensor(f"{name}/weights", weights.shape, self.type, self._scales(scales, zeros, dimension), weights),
             # quantized_dimension of a bias is 0 whatever that of the weights: LiteRT refuses others.
@@ -146,7 +146,7 @@ class Writer:
         entry = self.schema.OperatorCodeT()
         entry.builtinCode = code
         entry.deprecatedBuiltinCode = min(code, 127)
-        entry.version = OPERATORS[op.kind].int8_version if self.quantized else 1
+        entry.version = OPERATORS[op.kind].int8_version if self.quantization else 1
         self.codes.append(entry)
         return len(self.codes) - 1
 

@@ -31,7 +31,7 @@ def test_the_int8_network_fits_and_the_float_network_does_not(net, quantized):
 def test_the_report_adds_up(quantized):
     result = cost.estimate(quantized, board_ms=93.21, measure=False)
     assert result.instructions == sum(row.instructions for row in result.rows)
-    expected = result.instructions * report.CYCLES_PER_INSTRUCTION / 240_000
+    expected = result.instructions * cost.CYCLES_PER_INSTRUCTION / 240_000
     assert result.milliseconds[240] == pytest.approx(expected)
     assert result.milliseconds[80] == pytest.approx(3 * expected)
     assert "measured on the board: 93.2 ms" in str(result)

@@ -11,6 +11,7 @@ from edgekit import calibration, datasets, models, network, quantization, tflite
 from edgekit.network import Network, Op
 from edgekit.quantization import Quantization, QuantizedNetwork
 
+
 @MANY
 @given(quantized_networks())
 def test_random_networks_are_bit_exact_with_micro(drawn):

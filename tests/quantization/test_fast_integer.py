@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from edgekit.quantization import fast_integer, integer
 from edgekit.network import Op, output_shape
-from edgekit.quantization import Quantization, QuantizedNetwork
+from edgekit.quantization import Quantization, QuantizedNetwork, fast_integer, integer
 
 
 def one_op(kind, seed, *, activation="none", stride=(1, 1), padding="same", bias=2**13, scale=0.02, output_scale=0.05):

@@ -42,7 +42,8 @@ def test_import_loads_nothing_heavy():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
     code = (
-        "import sys, edgekit; edgekit.tflite, edgekit.quantization, edgekit.quantization.integer; print('tensorflow' in sys.modules)"
+        "import sys, edgekit; edgekit.tflite, edgekit.quantization, edgekit.quantization.integer; "
+        "print('tensorflow' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"

@@ -31,11 +31,17 @@ class HouseStyle(griffe.Extension):
                         mod.set_member(target.id, attribute)
                         self.on_attribute_instance(attr=attribute)
 
+    def on_module_instance(self, *, node, mod, **_):
+        """Keep the indentation of a module's docstring: its tables stand further in than its text."""
+        if isinstance(node, ast.Module) and mod.docstring is not None:
+            mod.docstring.value = ast.get_docstring(node, clean=False).strip()
+
     def on_attribute_instance(self, *, attr, **_):
         """Take the comment of a module's constant as its docstring."""
         if attr.docstring is not None or not attr.parent.is_module or attr.name.startswith("_") or not attr.lineno:
             return
         if text := comment_of(attr.filepath, attr.lineno, attr.endlineno):
+            text = text[0].upper() + text[1:] + ("" if text.endswith((".", ":")) else ".")
             attr.docstring = griffe.Docstring(text, lineno=attr.lineno, parent=attr)
 
     def on_instance(self, *, obj, **_):

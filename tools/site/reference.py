@@ -51,7 +51,10 @@ def on_config(config):
     read.cache_clear()
     for entry in config.nav:
         if entry.get("Reference") == "reference":
-            entry["Reference"] = ["reference/index.md", *({page.name: page.path} for page in read())]
+            entry["Reference"] = [
+                "reference/index.md",
+                *({page.name.removeprefix(f"{LIBRARY}."): page.path} for page in read()),
+            ]
     return config
 
 
@@ -239,7 +242,11 @@ def text_of(page: Page) -> str:
 
 
 def first_sentence(module: griffe.Module) -> str:
-    """What a module's docstring begins with, up to the first period or the end of its paragraph."""
+    """The first sentence of a module's docstring, without a name before a colon that only repeats the module's."""
     paragraph = " ".join((module.docstring.value if module.docstring else "").split("\n\n")[0].split())
-    sentence = re.match(r".*?[.:](?=\s|$)", paragraph)
-    return (sentence[0] if sentence else paragraph).rstrip(":").replace("|", "\\|")
+    sentence = re.match(r".*?\.(?=\s|$)", paragraph)
+    text = sentence[0] if sentence else paragraph
+    name, colon, rest = text.partition(": ")
+    if colon and name.lower() == module.name:
+        text = rest[:1].upper() + rest[1:]
+    return text.replace("|", "\\|")

@@ -91,8 +91,8 @@ def infer(model: QuantizedNetwork, inputs: np.ndarray, core: str = "lx106", opti
         EmulatorError: the tools are missing or the program fails.
     """
     result = compiled.compile_network(model, "net", probe="emulator_probe")
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "net.c").write_text("void emulator_probe(int);\n" + result.source)
         (folder / "net.h").write_text(header.text(model, "net", "compiled", result.arena.size))
         (folder / "main.c").write_text(_main(inputs, len(model.ops)))
