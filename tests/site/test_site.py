@@ -173,6 +173,13 @@ def test_an_argument_described_with_another_has_a_place_of_its_own():
     assert apart(text) == expected
 
 
+def test_words_in_columns_are_a_table():
+    docstrings = tool("docstrings")
+    assert docstrings.is_table("graph       Network\nkeras       reads a Keras model\n            and its layers")
+    assert not docstrings.is_table("A sentence over\ntwo lines, with no columns.")
+    assert not docstrings.is_table("one line    only")
+
+
 def test_a_flowchart_has_its_boxes_and_refuses_what_it_does_not_read():
     draw = tool("flowcharts").draw
     svg = draw("flowchart LR\n    A[one & two] --> B[three] --> C[four]\n    A --> C\n")

@@ -1,7 +1,8 @@
-"""Tells griffe, which reads the code for the API reference, three habits of this code.
+"""Tells griffe, which reads the code for the API reference, four habits of this code.
 
 A comment above a public constant, or after it on its line, documents it; ``BLUE, ORANGE = ...`` makes two constants.
-In a docstring, ``low, high: the range`` describes two arguments, and ``Example:`` begins one or more examples.
+In a docstring, ``low, high: the range`` describes two arguments, and ``Example:`` begins one or more examples. In a module's docstring,
+a paragraph of words in columns is a table.
 """
 
 import ast
@@ -11,6 +12,7 @@ from pathlib import Path
 import griffe
 
 SECTION = re.compile(r"^\s*(Args|Attributes):\s*$")
+COLUMNS = re.compile(r"\S.*? {2,}\S|    ")
 TOGETHER = re.compile(r"^(\s+)(\w+(?:, \*{0,2}\w+)+):\s+(.*)$")
 
 
@@ -32,9 +34,10 @@ class HouseStyle(griffe.Extension):
                         self.on_attribute_instance(attr=attribute)
 
     def on_module_instance(self, *, node, mod, **_):
-        """Keep the indentation of a module's docstring: its tables stand further in than its text."""
+        """Keep a module's tables of words in columns: as indented text, which Markdown shows as it is written."""
         if isinstance(node, ast.Module) and mod.docstring is not None:
-            mod.docstring.value = ast.get_docstring(node, clean=False).strip()
+            paragraphs = ast.get_docstring(node, clean=False).strip().split("\n\n")
+            mod.docstring.value = "\n\n".join(indented(each) if is_table(each) else each for each in paragraphs)
 
     def on_attribute_instance(self, *, attr, **_):
         """Take the comment of a module's constant as its docstring."""
@@ -95,6 +98,17 @@ def apart(docstring: str) -> str:
         for name in names.split(", "):
             result += [f"{indent}{name}: {text}", *rest]
     return "\n".join(result)
+
+
+def is_table(paragraph: str) -> bool:
+    """Whether all lines are words in columns, and there are two lines or more."""
+    lines = paragraph.splitlines()
+    return len(lines) > 1 and all(COLUMNS.match(line) for line in lines)
+
+
+def indented(paragraph: str) -> str:
+    """A paragraph as Markdown's block of code."""
+    return "\n".join(f"    {line}" for line in paragraph.splitlines())
 
 
 def indent_of(line: str) -> int:
