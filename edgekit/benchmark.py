@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.network import Network
     from edgekit.quantization import QuantizedNetwork
 
+# Of the file with the results.
 COLUMNS = ("row", "image", "model", "label", "answer", "scores", "microseconds", "milliseconds")
 
 

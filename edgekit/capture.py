@@ -18,6 +18,7 @@ from edgekit.board import Board
 if TYPE_CHECKING:
     import numpy as np
 
+# The key for each label.
 LABELS = {"c": "car", "n": "no_car"}
 _PROMPT = "c car, n no car, q quit"
 

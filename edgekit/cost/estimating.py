@@ -38,7 +38,14 @@ _CODE = 9_000  # bytes of the kernels' code, about
 
 @dataclass(frozen=True)
 class Row:
-    """One op: its name, kind, multiply-accumulates, bytes of weights and biases, instructions."""
+    """One op.
+
+    Attributes:
+        name, kind: as in `Op`.
+        macs: multiply-accumulates.
+        constants: bytes of weights and biases.
+        instructions: counted or estimated.
+    """
 
     name: str
     kind: str

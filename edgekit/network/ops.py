@@ -15,7 +15,8 @@ import numpy as np
 from edgekit.network import windows
 from edgekit.network.dispatch import Dispatch
 
-Shape = tuple[int, ...]
+Shape = tuple[int, ...]  # of a tensor, without the batch
+# Fused activations: the lowest and the highest real value that each lets through.
 ACTIVATIONS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
 
 
@@ -88,7 +89,7 @@ class Kind:
     scales_through: bool = False
 
 
-OPS: dict[str, Kind] = {}
+OPS: dict[str, Kind] = {}  # the facts about every kind, by its name
 RUN = Dispatch("edgekit/network/ops.py")  # function(op, inputs, shape): the op in float32
 
 
