@@ -1,48 +1,55 @@
 """edgekit: from a Keras model to int8 C on a microcontroller, one readable step at a time.
 
-Every step is a module of its own (see docs/architecture.md). They are loaded on first use, so that
+Every step is a module or a folder of its own (see docs/architecture.md). They are loaded on first use, so that
 ``import edgekit`` is quick and TensorFlow is imported only where a Keras model is built, trained or read.
 """
 
 from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
+from typing import Any as _Any
+
+from edgekit import former_names as _former_names
+from edgekit.errors import EdgekitError
 
 __version__ = "0.1.0"
 
 _MODULES = (
-    "bias_correction",
+    "benchmark",
     "board",
     "calibration",
     "capture",
     "codegen",
+    "cost",
     "datasets",
-    "equalization",
+    "doctor",
+    "errors",
     "firmware",
-    "integer",
-    "lesson",
     "models",
     "network",
-    "noise",
+    "notebook",
     "plots",
     "quantization",
-    "report",
+    "table",
     "tflite",
     "training",
 )
 
-__all__ = [*_MODULES, "load_ipython_extension"]
+__all__ = [*_MODULES, "EdgekitError", "load_ipython_extension"]
+
+_former_names.install()
 
 
-def __getattr__(name):
-    if name in _MODULES:
+def __getattr__(name: str) -> _ModuleType:
+    if name in _MODULES or f"{__name__}.{name}" in _former_names.FORMER:
         return _import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'edgekit' has no attribute {name!r}; it has {', '.join(_MODULES)}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_MODULES])
 
 
-def load_ipython_extension(ipython):
+def load_ipython_extension(ipython: _Any) -> None:
     """Register the notebook magics (``%load_ext edgekit``)."""
-    _import_module("edgekit._quiet").install()
-    _import_module("edgekit.magics").register(ipython)
+    _import_module("edgekit.notebook.quiet").install()
+    _import_module("edgekit.notebook.magics").register(ipython)

@@ -1,23 +1,36 @@
 """The `edgekit` command: a thin way to the library from a terminal.
 
-edgekit doctor                              what is missing on this computer, and how to get it
-edgekit data cars --split test --to cars    a data set's images as PNG files; without a name, what there is
+edgekit start xormodel                      open a lesson in JupyterLab; --list names them
+edgekit doctor                              finds missing tools, and says how to get them
+edgekit data cars --split test --to cars    a data set's images as PNG files; without a name, lists all
 edgekit export model.keras --to out         C and .tflite from a Keras model, C from a .tflite file
 edgekit export carclassifier --calibration cars    the same in int8
 edgekit firmware create xormodel folder out/xormodel.h out/xormodel.cpp
 edgekit firmware upload folder              build it and bring it to the board, or start the simulated one
-edgekit benchmark --simulate --images 500   what a board says about the test images, and how fast
-edgekit capture photographs                 take one's own with the board's camera, sorted into car and no_car
+edgekit benchmark --simulate --images 500   a board's scores for the test images, and its times
+edgekit capture photographs                 take photographs with the board's camera, sorted into car and no_car
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgekit import _quiet
+from edgekit.errors import EdgekitError
+from edgekit.extras import extra
+from edgekit.notebook import quiet
+from edgekit.start import command
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.firmware import Project
+    from edgekit.network import Network
+    from edgekit.quantization import QuantizedNetwork
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
@@ -27,33 +40,30 @@ def main(arguments=None):
         The exit status: 0, 1 when something went wrong, 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
-    _quiet.install()
+    quiet.install()
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:
         return 130
-    except _explained() as error:
+    except (EdgekitError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _explained():
-    """The errors whose message is all that a person needs."""
-    from edgekit.benchmark import BenchmarkError
-    from edgekit.board import BoardError
-    from edgekit.firmware import FirmwareError
-
-    return (BenchmarkError, FirmwareError, BoardError, ValueError, OSError)
-
-
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edgekit", description="Learn, teach and deploy a neural network on a microcontroller."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    doctor = commands.add_parser("doctor", help="say what is missing on this computer, and how to get it")
+    doctor = commands.add_parser("doctor", help="find what is missing on this computer, and how to get it")
     doctor.set_defaults(run=_doctor)
+
+    start = commands.add_parser(
+        "start", help="open a lesson in JupyterLab", description=command.describe("edgekit start")
+    )
+    command.add_arguments(start)
+    start.set_defaults(run=command.run)
 
     data = commands.add_parser("data", help="list the data sets, or write one's images as files")
     data.add_argument("name", nargs="?", help="a data set; without it, all are listed")
@@ -89,7 +99,7 @@ def _parser():
         action.add_argument("directory", type=Path, nargs="?", default=Path())
         action.add_argument("-e", "--env", default="sim", help="sim (default), esp_eye or xtensa")
         if name == "upload":
-            action.add_argument("--port", help="the board's serial port (default: found by itself)")
+            action.add_argument("--port", help="the board's serial port (default: found automatically)")
         action.set_defaults(run=_build if name == "build" else _upload)
     monitor = actions.add_parser("monitor", help="show what the board prints, until Ctrl-C")
     monitor.add_argument("directory", type=Path, nargs="?", default=Path())
@@ -97,7 +107,7 @@ def _parser():
     monitor.set_defaults(run=_monitor)
 
     benchmark = commands.add_parser("benchmark", help="send the test images to a board: accuracy, time, a results file")
-    benchmark.add_argument("port", nargs="?", help="the board's serial port (default: found by itself)")
+    benchmark.add_argument("port", nargs="?", help="the board's serial port (default: found automatically)")
     benchmark.add_argument(
         "--simulate", action="store_true", help="the simulated board, with the car network or with --project"
     )
@@ -115,10 +125,10 @@ def _parser():
         type=Path,
         default=Path("benchmark.csv"),
         metavar="FILE",
-        help="CSV (default: benchmark.csv); an unfinished one is gone on with",
+        help="CSV (default: benchmark.csv); an unfinished one is resumed",
     )
     benchmark.add_argument("--restart", action="store_true", help="begin anew; an unfinished file is kept, dated")
-    benchmark.add_argument("--baud", type=int, metavar="RATE", help="bits a second for the while, for example 921600")
+    benchmark.add_argument("--baud", type=int, metavar="RATE", help="bits a second while it runs, for example 921600")
     benchmark.add_argument(
         "--reference",
         type=Path,
@@ -128,18 +138,18 @@ def _parser():
     benchmark.set_defaults(run=_benchmark)
 
     capture = commands.add_parser("capture", help="take photographs with a board's camera, sorted into car and no_car")
-    capture.add_argument("port", nargs="?", help="the board's serial port (default: found by itself)")
+    capture.add_argument("port", nargs="?", help="the board's serial port (default: found automatically)")
     capture.add_argument("folder", type=Path, help="where to; a folder that has photographs gets more")
     capture.add_argument(
-        "--simulate", action="store_true", help="the simulated board, with test images before its camera"
+        "--simulate", action="store_true", help="the simulated board, with test images in front of its camera"
     )
     capture.add_argument("--project", type=Path, metavar="FOLDER", help="simulate this firmware project")
-    capture.add_argument("--baud", type=int, metavar="RATE", help="bits a second for the while, for example 921600")
+    capture.add_argument("--baud", type=int, metavar="RATE", help="bits a second while it runs, for example 921600")
     capture.set_defaults(run=_capture)
     return parser
 
 
-def _add_firmware_options(parser):
+def _add_firmware_options(parser: argparse.ArgumentParser) -> None:
     """The fields of `firmware.Options` as options of the command line."""
     from dataclasses import fields
 
@@ -150,13 +160,13 @@ def _add_firmware_options(parser):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, help=f"default: {field.default}")
 
 
-def _doctor(options):
+def _doctor(options: argparse.Namespace) -> int:
     from edgekit import doctor
 
     return doctor.main()
 
 
-def _export(options):
+def _export(options: argparse.Namespace) -> None:
     from edgekit import codegen
 
     network = _read(options.model)
@@ -172,7 +182,7 @@ def _export(options):
         print(path)
 
 
-def _quantized(network, calibration_data):
+def _quantized(network: "Network | QuantizedNetwork", calibration_data: str) -> "QuantizedNetwork":
     """The network in int8, per channel."""
     from edgekit import calibration, quantization
 
@@ -181,8 +191,8 @@ def _quantized(network, calibration_data):
     return quantization.quantize(network, calibration.calibrate(network, _inputs(calibration_data)))
 
 
-def _inputs(name):
-    """What a network may take, from a data set, a folder of photographs or an array in a file."""
+def _inputs(name: str) -> "np.ndarray":
+    """Inputs of a network, from a data set, a folder of photographs or an array in a file."""
     import numpy as np
 
     from edgekit import datasets, models
@@ -198,7 +208,7 @@ def _inputs(name):
     return models.preprocess(inputs) if inputs.dtype == np.uint8 else inputs
 
 
-def _data(options):
+def _data(options: argparse.Namespace) -> None:
     from edgekit import datasets
 
     if not options.name:
@@ -210,7 +220,7 @@ def _data(options):
         print(f"{datasets.to_folder(dataset, options.to, options.split)} images in {options.to}")
 
 
-def _read(path):
+def _read(path: Path) -> "Network | QuantizedNetwork":
     """The network in a file, or the trained one of that name."""
     if not path.exists() and not path.suffix and len(path.parts) == 1:
         from edgekit import models, network
@@ -223,7 +233,8 @@ def _read(path):
 
         return tflite.from_bytes(path.read_bytes())
     if path.suffix in (".keras", ".h5"):
-        import keras
+        with extra("lessons"):
+            import keras
 
         from edgekit import network
 
@@ -231,7 +242,7 @@ def _read(path):
     raise ValueError(f"{path} is neither a Keras model (.keras) nor a TensorFlow Lite file (.tflite)")
 
 
-def _create(options):
+def _create(options: argparse.Namespace) -> None:
     from dataclasses import fields
 
     from edgekit import firmware
@@ -243,39 +254,48 @@ def _create(options):
     print(f"{project.directory}: write src/main.cpp, then edgekit firmware upload {options.directory}")
 
 
-def _build(options):
+def _build(options: argparse.Namespace) -> None:
     from edgekit import firmware
 
     print(firmware.open_project(options.directory).build(options.env))
 
 
-def _upload(options):
+def _upload(options: argparse.Namespace) -> None:
     from edgekit import firmware
 
     firmware.open_project(options.directory).upload(options.env, options.port)
 
 
-def _monitor(options):
+def _monitor(options: argparse.Namespace) -> None:
     from edgekit import firmware
+    from edgekit.notebook.session import open_board
 
-    firmware.open_project(options.directory).monitor(options.port)
+    project = firmware.open_project(options.directory)
+    with open_board(project, options.port, wait=False) as board:
+        board.monitor()
 
 
-def _share(text):
+def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share < 0.1:
         raise argparse.ArgumentTypeError(f"must be a share below 0.1, for example 0.001, not {text}")
     return share
 
 
-def _benchmark(options):
+def _benchmark(options: argparse.Namespace) -> int:
     import contextlib
     import tempfile
 
     from edgekit import benchmark, datasets
-    from edgekit._faults import FaultyTransport
-    from edgekit._transport import SerialTransport, SimulatedTransport, TransportError
-    from edgekit.board import Board, BoardError
+    from edgekit.board import (
+        Board,
+        BoardError,
+        FaultyTransport,
+        SerialTransport,
+        SimulatedTransport,
+        Transport,
+        TransportError,
+    )
 
     reference = _read(options.reference) if options.reference else None
     port = _chosen_port(options)
@@ -283,13 +303,14 @@ def _benchmark(options):
         if port is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             program, reference = _simulated_program(options.project, Path(folder), reference)
+        transport: Transport
         try:
             transport = SimulatedTransport(program) if port is None else SerialTransport(port)
         except TransportError as error:
             raise BoardError(str(error)) from None
         if options.faults:
             # At 1 fault in 1,000 bytes a reset every 300,000: one in ten images.
-            transport = FaultyTransport(transport, options.faults, 0.003 * options.faults)
+            transport = faulty = FaultyTransport(transport, options.faults, 0.003 * options.faults)
         board = stack.enter_context(Board(transport))
         print(f"Asking {board.name}, which runs {board.info.model}.")
         result = benchmark.run(
@@ -303,9 +324,7 @@ def _benchmark(options):
         )
     print(result)
     if options.faults:
-        print(
-            f"{transport.faults:,} bytes were lost, doubled or flipped; the board was reset {transport.resets} times."
-        )
+        print(f"{faulty.faults:,} bytes were lost, doubled or flipped; the board was reset {faulty.resets} times.")
     print(f"Every answer is in {result.path}.")
     if result.lost:
         print("Interrupted: run it again to go on.")
@@ -313,9 +332,10 @@ def _benchmark(options):
     return 1 if result.wrong else 0
 
 
-def _chosen_port(options):
+def _chosen_port(options: argparse.Namespace) -> str | None:
     """The port that was named or found; None for the simulated board."""
-    from edgekit.board import BoardError, locate
+    from edgekit.board import BoardError
+    from edgekit.notebook.session import locate
 
     if options.simulate or options.project is not None:
         if options.port:
@@ -327,17 +347,19 @@ def _chosen_port(options):
     return port
 
 
-def _simulated_program(project, folder, reference):
-    """The program of a project, or of the car network that comes with edgekit, and what it should answer."""
+def _simulated_program(
+    project: Path | None, folder: Path, reference: "Network | QuantizedNetwork | None"
+) -> "tuple[Path, Network | QuantizedNetwork | None]":
+    """The program of a project or of the shipped car network, and the network whose scores it should give."""
     from edgekit import firmware
 
     if project is not None:
         return firmware.open_project(project).build("sim", on_line=None), reference
-    network, project = _car_project("benchmark", folder)
-    return project.build("sim", on_line=None), reference or network
+    network, made = _car_project("benchmark", folder)
+    return made.build("sim", on_line=None), reference or network
 
 
-def _car_project(app, folder):
+def _car_project(app: str, folder: Path) -> "tuple[QuantizedNetwork, Project]":
     """The car network that comes with edgekit, and a project of this application around it."""
     from edgekit import codegen, firmware
 
@@ -347,7 +369,7 @@ def _car_project(app, folder):
     return network, firmware.create(app, folder / "project", files)
 
 
-def _capture(options):
+def _capture(options: argparse.Namespace) -> None:
     import contextlib
     import tempfile
 
@@ -377,13 +399,12 @@ def _capture(options):
             print(f"{options.folder} holds {capture.count(options.folder)}.")
 
 
-def _simulated_camera(folder):
+def _simulated_camera(folder: Path) -> "Project":
     """A project whose camera sees some of the test images."""
-    from edgekit import datasets
-    from edgekit.lesson import put_before_camera
+    from edgekit import datasets, firmware
 
     _, project = _car_project("carclassifier", folder)
-    put_before_camera(project, datasets.load("cars", "test").images[:20])
+    firmware.put_before_camera(project, datasets.load("cars", "test").images[:20])
     return project
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit._convolution import one_thread
-from edgekit.network import check_input
+from edgekit.network import Network, check_input
+from edgekit.network.windows import one_thread
 
+# How the range of a tensor is chosen: see `calibrate`.
 OBSERVERS = ("minmax", "percentile", "mse")
-BINS = 2048
+BINS = 2048  # of a histogram
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +26,24 @@ class Ranges:
         observer: how the limits were chosen.
     """
 
-    limits: dict
-    histograms: dict
+    limits: dict[str, tuple[float, float]]
+    histograms: dict[str, tuple[np.ndarray, np.ndarray]]
     observer: str
 
-    def __getitem__(self, tensor):
+    def __getitem__(self, tensor: str) -> tuple[float, float]:
         if tensor not in self.limits:
             raise KeyError(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
         return self.limits[tensor]
 
 
-def calibrate(network, images, observer="minmax", percentile=99.99, histograms=False, progress=False):
+def calibrate(
+    network: Network,
+    images: np.ndarray,
+    observer: str = "minmax",
+    percentile: float = 99.99,
+    histograms: bool = False,
+    progress: bool = False,
+) -> Ranges:
     """Run the float network over images and note the range of every tensor.
 
     Args:
@@ -76,19 +84,22 @@ def _calibrate(network, images, observer, percentile, histograms, progress):
         if not np.isfinite([low[name], high[name]]).all():
             raise ValueError(f"tensor {name!r} overflows float32 on these images: the network's weights are broken")
     limits = {name: (low[name], high[name]) for name in low}
-    counts = {}
+    counts, seen_values = {}, {}
     if histograms or observer != "minmax":
-        edges = {name: np.linspace(*_widened(*limits[name]), BINS + 1) for name in limits}
+        edges = {}
+        for name, seen in limits.items():
+            first, last = _widened(*seen)
+            edges[name] = np.linspace(first, last, BINS + 1)
         for tensors in _walk(network, images, progress):
             for name, values in tensors.items():
                 first, last = edges[name][[0, -1]]
                 counts[name] = counts.get(name, 0) + np.histogram(values, BINS, (first, last))[0]
-        counts = {name: (counts[name], edges[name]) for name in counts}
+        seen_values = {name: (counts[name], edges[name]) for name in counts}
     if observer == "percentile":
-        limits = {name: _percentile(*counts[name], percentile) for name in limits}
+        limits = {name: _percentile(*seen_values[name], percentile) for name in limits}
     elif observer == "mse":
-        limits = {name: _least_squares(*counts[name]) for name in limits}
-    return Ranges(limits, counts, observer)
+        limits = {name: _least_squares(*seen_values[name]) for name in limits}
+    return Ranges(limits, seen_values, observer)
 
 
 def _walk(network, images, progress):

@@ -1,25 +1,27 @@
-"""Looks at this computer and says what is missing for a lesson, and how to get it."""
+"""Examines this computer: names what a lesson needs and does not find, and how to get it."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 _SIGNS = {"good": "ok", "optional": "--", "bad": "!!"}
+_REINSTALL = "run ./start-notebook.sh again: it installs what is missing"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one thing.
+    """One thing that was examined.
 
     Attributes:
-        state: "good", "optional" (missing, and only some things need it) or "bad".
+        state: "good", "optional" (missing, and only some tasks need it) or "bad".
         what: the thing.
-        found: what was found.
-        remedy: what to do about it; empty if nothing need be done.
+        found: its state in words.
+        remedy: how to put it right; empty if nothing is to be done.
     """
 
     state: str
@@ -27,19 +29,20 @@ class Finding:
     found: str
     remedy: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         remedy = f"\n       {self.remedy}" if self.remedy else ""
         return f"{_SIGNS[self.state]}  {self.what}: {self.found}{remedy}"
 
 
-def examine():
-    """Look at everything.
+def examine() -> Iterator[Finding]:
+    """Examine everything.
 
     Yields:
-        a `Finding` for each thing, as soon as it is known.
+        A `Finding` for each thing, as soon as it is known.
     """
     yield python()
     yield packages()
+    yield lessons()
     yield platformio()
     yield compiler()
     yield serial_ports()
@@ -48,7 +51,7 @@ def examine():
     yield bubblewrap()
 
 
-def main():
+def main() -> int:
     """Print all findings.
 
     Returns:
@@ -62,7 +65,7 @@ def main():
     return 1 if bad else 0
 
 
-def python():
+def python() -> Finding:
     """The Python that runs this."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.maxsize < 2**32:
@@ -70,14 +73,33 @@ def python():
     return Finding("good", "Python", f"{version} at {sys.executable}")
 
 
-def packages():
-    """edgekit's own requirements, against what is installed."""
+def packages() -> Finding:
+    """The packages that edgekit always needs: whether they are installed, in a version that fits."""
+    wrong, count = _missing("")
+    if wrong:
+        return Finding("bad", "Packages", "; ".join(wrong), f"{_REINSTALL}, or pip install edgekit")
+    return Finding("good", "Packages", f"all {count} that edgekit needs")
+
+
+def lessons() -> Finding:
+    """The packages of the extra ``lessons``."""
+    wrong, count = _missing("lessons")
+    if wrong:
+        remedy = f'{_REINSTALL}, or pip install "edgekit[lessons]"; without them edgekit works on .tflite files'
+        return Finding("optional", "Lessons", "; ".join(wrong), remedy)
+    return Finding("good", "Lessons", f"all {count} packages for Keras, JupyterLab and pictures")
+
+
+def _missing(extra: str) -> tuple[list[str], int]:
+    """What is wrong with the packages that an extra adds ("": with the base's), and how many there are."""
     from packaging.requirements import Requirement
 
     wrong, count = [], 0
     for line in metadata.requires("edgekit") or []:
         requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if extra and (not requirement.marker or requirement.marker.evaluate({"extra": ""})):
             continue
         count += 1
         try:
@@ -87,25 +109,19 @@ def packages():
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
-    if wrong:
-        return Finding(
-            "bad", "Packages", "; ".join(wrong), "run ./start-notebook.sh again: it installs what is missing"
-        )
-    return Finding("good", "Packages", f"all {count} that edgekit needs")
+    return wrong, count
 
 
-def platformio():
+def platformio() -> Finding:
     """PlatformIO, its core folder, and Espressif's tools in it."""
-    from edgekit import _platformio
+    from edgekit.firmware import platformio as _platformio
 
     folder = _platformio.core_folder()
     try:
         version = metadata.version("platformio")
         _platformio.prepare()
     except metadata.PackageNotFoundError:
-        return Finding(
-            "bad", "PlatformIO", "not installed", "run ./start-notebook.sh again: it installs what is missing"
-        )
+        return Finding("bad", "PlatformIO", "not installed", f"{_REINSTALL}, or pip install edgekit")
     except OSError as error:
         return Finding(
             "bad",
@@ -120,9 +136,9 @@ def platformio():
     return Finding("good", "PlatformIO", f"{found}, Espressif's among them")
 
 
-def compiler():
+def compiler() -> Finding:
     """A C++ compiler for the simulated board, tried out."""
-    from edgekit import _compiler
+    from edgekit.firmware import compiler as _compiler
 
     compilers = _compiler.compilers()
     if not compilers:
@@ -140,9 +156,9 @@ def compiler():
     return Finding("good", "C++ compiler", f"{name} at {path}")
 
 
-def serial_ports():
+def serial_ports() -> Finding:
     """Boards that are plugged in, and whether they may be used."""
-    from edgekit import _ports
+    from edgekit.board import ports as _ports
 
     ports = _ports.candidates()
     if not ports:
@@ -150,11 +166,11 @@ def serial_ports():
     forbidden = [port.device for port in ports if os.name == "posix" and not os.access(port.device, os.R_OK | os.W_OK)]
     names = ", ".join(_ports.describe(port) for port in ports)
     if forbidden:
-        return Finding("bad", "Board", f"{names}, which may not be used", _ports.permission_remedy(forbidden[0]))
+        return Finding("bad", "Board", f"{names}, which this user cannot open", _ports.permission_remedy(forbidden[0]))
     return Finding("good", "Board", names)
 
 
-def disk():
+def disk() -> Finding:
     """Room for builds, beside what PlatformIO may download."""
     folder = Path.home() if Path.home().is_dir() else Path.cwd()
     free = shutil.disk_usage(folder).free / 1e9
@@ -166,7 +182,7 @@ def disk():
     return Finding("good", "Disk", found)
 
 
-def xtensa():
+def xtensa() -> Finding:
     """The emulated core, for counting instructions."""
     missing = [name for name in ("xtensa-lx106-elf-gcc", "qemu-system-xtensa") if not shutil.which(name)]
     if missing:
@@ -179,7 +195,7 @@ def xtensa():
     return Finding("good", "Emulated Xtensa", "compiler and emulator")
 
 
-def bubblewrap():
+def bubblewrap() -> Finding:
     """The sandbox for grading."""
     if not shutil.which("bwrap"):
         return Finding(

@@ -1,20 +1,31 @@
 """Training under a progress bar: one call that takes a model and a `Dataset`, and returns curves to plot."""
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.datasets import Dataset
+from edgekit.extras import extra
+from edgekit.models import preprocess
+
+if TYPE_CHECKING:
+    import keras
 
 
 def fit(
-    model,
-    dataset,
+    model: "keras.Model",
+    dataset: Dataset,
     *,
-    epochs=100,
-    batch_size=32,
-    validation=None,
-    learning_rate=None,
-    seed=None,
-    callbacks=(),
-    progress=True,
-):
+    epochs: int = 100,
+    batch_size: int = 32,
+    validation: Dataset | None = None,
+    learning_rate: float | None = None,
+    seed: int | None = None,
+    callbacks: "Iterable[keras.callbacks.Callback]" = (),
+    progress: bool = True,
+) -> dict[str, list[float]]:
     """Train a Keras model on a data set.
 
     Images are preprocessed (`edgekit.models.preprocess`); other inputs go in as they are. A model that is not compiled
@@ -23,9 +34,9 @@ def fit(
     Args:
         model: a `keras.Model` with one output.
         dataset: a `Dataset`.
-        epochs: how often each row is seen.
-        batch_size: rows a step; at most the data set is taken.
-        validation: a `Dataset` that is measured after each epoch and never learned from.
+        epochs: passes over the data set.
+        batch_size: rows a step; at most the whole data set.
+        validation: a `Dataset` that the model is measured on after each epoch, and never learns from.
         learning_rate: of the optimizer; by default the compiled one's, or 0.001.
         seed: makes the order of rows (not the starting weights: call `keras.utils.set_random_seed` before building the
             model) the same each time.
@@ -33,7 +44,7 @@ def fit(
         progress: show the bar.
 
     Returns:
-        dict of lists with one number an epoch: ``loss``, ``accuracy``, and with validation ``val_loss`` and
+        A dict of lists with one number an epoch: ``loss``, ``accuracy``, and with validation ``val_loss`` and
         ``val_accuracy``. `edgekit.plots` draws it. When training is interrupted from the keyboard (the notebook's stop
         button), the epochs so far are returned and the model keeps what it learned.
 
@@ -49,10 +60,11 @@ def fit(
         raise ValueError(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}")
     inputs, labels = _arrays(model, dataset, "dataset")
     if validation is not None:
-        validation = _arrays(model, validation, "validation")
-    import keras
-    import numpy as np
+        measured_on = _arrays(model, validation, "validation")
     from tqdm.auto import tqdm
+
+    with extra("lessons"):
+        import keras
 
     if not model.compiled:
         model.compile(keras.optimizers.Adam(learning_rate or 1e-3), "binary_crossentropy", metrics=["accuracy"])
@@ -61,18 +73,18 @@ def fit(
     if seed is not None:
         keras.utils.set_random_seed(seed)
     order = np.random.default_rng(seed)
-    callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
-    history = {}
+    called = keras.callbacks.CallbackList(list(callbacks), model=model)
+    history: dict[str, list[float]] = {}
     steps = math.ceil(len(inputs) / batch_size)
     # Few steps an epoch: the bar counts epochs. Many: it counts batches, or it would stand still.
     by_batch = steps >= 10
     bar = tqdm(total=epochs * (steps if by_batch else 1), unit="batch" if by_batch else "epoch", disable=not progress)
     model.stop_training = False
     try:
-        callbacks.on_train_begin()
+        called.on_train_begin()
         for epoch in range(epochs):
             bar.set_description(f"epoch {epoch + 1} of {epochs}")
-            callbacks.on_epoch_begin(epoch)
+            called.on_epoch_begin(epoch)
             model.reset_metrics()
             rows = order.permutation(len(inputs))
             for step in range(steps):
@@ -82,7 +94,7 @@ def fit(
                 if by_batch:
                     bar.update()
             if validation is not None:
-                measured = model.evaluate(*validation, verbose=0, return_dict=True)
+                measured = model.evaluate(*measured_on, verbose=0, return_dict=True)
                 logs |= {f"val_{name}": value for name, value in measured.items()}
             for name, value in logs.items():
                 history.setdefault(name, []).append(float(value))
@@ -94,10 +106,10 @@ def fit(
             bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
             if not by_batch:
                 bar.update()
-            callbacks.on_epoch_end(epoch, logs)
+            called.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
-        callbacks.on_train_end()
+        called.on_train_end()
     except KeyboardInterrupt:
         bar.set_postfix_str("stopped by hand")
     finally:
@@ -105,9 +117,7 @@ def fit(
     return history
 
 
-def _arrays(model, dataset, what):
-    from edgekit.models import preprocess
-
+def _arrays(model: "keras.Model", dataset: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
     if not len(dataset):
         raise ValueError(f"the {what} has no rows")
     expected, got = tuple(model.input_shape[1:]), dataset.inputs.shape[1:]

@@ -4,12 +4,16 @@ They are made of `Op` and `Network` directly, without Keras, so that hundreds ar
 """
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from edgekit.calibration import Ranges, calibrate
 from edgekit.network import Network, Op, output_shape
 from edgekit.quantization import quantize
 
+MANY = settings(
+    max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
 STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
 IMAGE_OPS = (

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edgekit import integer, tflite
+from edgekit import tflite
+from edgekit.quantization import integer
 
 
 def tensor_order(network):

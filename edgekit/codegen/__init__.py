@@ -1,19 +1,29 @@
-"""A network as C for a microcontroller: two files with the same functions, whatever the engine behind them.
+"""A network as C for a microcontroller: two files with the same functions for both engines.
 
 `compiled` writes plain C for exactly this network, with no interpreter; `tflm` wraps the .tflite in TensorFlow Lite
 Micro's interpreter. docs/architecture.md fixes the functions.
+
+    names, header           names in C; NAME.h
+    arena                   where each tensor lies
+    step                    an op as C; int8_ops, float_ops and copy_ops make one of each op
+    kernels/                the kernels, written by hand
+    compiled, tflm          the two engines
 """
 
+from os import PathLike
 from pathlib import Path
 
-from edgekit.codegen import names
-from edgekit.codegen.plan import picture as arena_picture
+from edgekit.codegen import compiled, header, names, tflm
+from edgekit.codegen.compiled import Compiled, compile_network, picture
+from edgekit.network import Graph
 
-__all__ = ["ENGINES", "arena_picture", "export"]
+__all__ = ["ENGINES", "Compiled", "compile_network", "export", "picture"]
+# What runs the network on the device: see `export`.
 ENGINES = ("compiled", "tflm")
+plan = compiled  # notebooks of version 0.1 call codegen.plan.picture
 
 
-def export(model, name, directory, engine="compiled"):
+def export(model: Graph, name: str, directory: str | PathLike[str], engine: str = "compiled") -> list[Path]:
     """Write NAME.h and NAME.cpp for a network.
 
     Args:
@@ -26,7 +36,7 @@ def export(model, name, directory, engine="compiled"):
         list of `pathlib.Path`: NAME.h and NAME.cpp.
 
     Raises:
-        ValueError: an unknown engine, or a name that C does not allow.
+        ValueError: an unknown engine, or a name that C does not allow or that is a system header's.
 
     Example:
         >>> export(quantized, "carclassifier", "workspace/carclassifier")
@@ -35,8 +45,6 @@ def export(model, name, directory, engine="compiled"):
     if engine not in ENGINES:
         raise ValueError(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
     names.check(name)
-    from edgekit.codegen import compiled, header, tflm
-
     write = {"compiled": compiled.source, "tflm": tflm.source}[engine]
     source, arena_size = write(model, name)
     directory = Path(directory)

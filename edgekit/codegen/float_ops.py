@@ -2,52 +2,70 @@
 
 from math import isinf, prod
 
-from edgekit.codegen import moving
-from edgekit.codegen._step import Step, array, not_after, pool_overlap, window
+from edgekit.codegen import copy_ops
 from edgekit.codegen.header import number
-from edgekit.network import ACTIVATIONS
+from edgekit.codegen.step import Step, array, not_after, pool_overlap, window
+from edgekit.network import ACTIVATIONS, Dispatch
+
+# function(model, op, layer, room): an op of a `Network` as a `Step`, or None where its output is its input. `layer` is
+# the C name to build others from, `room` the bytes of scratch that it may use; no float op uses any.
+EMIT = Dispatch("edgekit/codegen/float_ops.py")
+EMIT.register("reshape", "rescale")(copy_ops.nothing)
 
 
-def emit(model, op, layer, room):
-    """An op of a `Network` as a `Step`.
+@EMIT.register("conv2d", "depthwise_conv2d")
+def _convolution(model, op, layer, room):
+    name, definition = window(model, op, layer)
+    call = f"{op.kind}_float(&{name}, &{layer}_filters, {{in0}}, {{out}});"
+    return Step(f"float/{op.kind}.h", call, f"{_filters(op, layer)}\n{definition}")
 
-    Args:
-        model: the network.
-        op: one of its ops, any but reshape.
-        layer: C name to build others from.
-        room: not used; no float op takes scratch.
 
-    Returns:
-        `Step`.
-    """
-    if op.kind in ("conv2d", "depthwise_conv2d"):
-        name, definition = window(model, op, layer)
-        call = f"{op.kind}_float(&{name}, &{layer}_filters, {{in0}}, {{out}});"
-        return Step(f"float/{op.kind}.h", call, f"{_filters(op, layer)}\n{definition}")
-    if op.kind == "fully_connected":
-        channels, depth = op.weights.shape
-        call = f"fully_connected_float({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}});"
-        return Step("float/fully_connected.h", call, _filters(op, layer))
-    if op.kind in ("average_pool2d", "max_pool2d"):
-        name, definition = window(model, op, layer)
-        overlap = pool_overlap(model, op, 4)
-        return Step(
-            f"float/{op.kind}.h", f"{op.kind}_float(&{name}, {_bounds(op)}, {{in0}}, {{out}});", definition, 0, overlap
-        )
-    size = prod(model.shapes[op.output])
-    if op.kind == "add":
-        return Step("float/add.h", f"add_float({{in0}}, {{in1}}, {{out}}, {size}, {_bounds(op)});", overlap=not_after)
-    if op.kind == "mean":
-        *cells, channels = model.shapes[op.inputs[0]]
-        return Step("float/mean.h", f"mean_float({prod(cells)}, {channels}, {{in0}}, {{out}});")
-    if op.kind == "concatenate":
-        return moving.concatenate(model, op, 4)
-    if op.kind == "pad":
-        return moving.pad(model, op, 4, 0)
-    if op.kind == "softmax":
-        *rows, classes = model.shapes[op.output]
-        return Step("float/softmax.h", f"softmax_float({{in0}}, {{out}}, {prod(rows)}, {classes});", overlap=not_after)
-    return Step(f"float/{op.kind}.h", f"{op.kind}_float({{in0}}, {{out}}, {size});", overlap=not_after)
+@EMIT.register("fully_connected")
+def _fully_connected(model, op, layer, room):
+    channels, depth = op.weights.shape
+    call = f"fully_connected_float({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}});"
+    return Step("float/fully_connected.h", call, _filters(op, layer))
+
+
+@EMIT.register("average_pool2d", "max_pool2d")
+def _pool(model, op, layer, room):
+    name, definition = window(model, op, layer)
+    call = f"{op.kind}_float(&{name}, {_bounds(op)}, {{in0}}, {{out}});"
+    return Step(f"float/{op.kind}.h", call, definition, 0, pool_overlap(model, op, 4))
+
+
+@EMIT.register("add")
+def _add(model, op, layer, room):
+    call = f"add_float({{in0}}, {{in1}}, {{out}}, {prod(model.shapes[op.output])}, {_bounds(op)});"
+    return Step("float/add.h", call, overlap=not_after)
+
+
+@EMIT.register("mean")
+def _mean(model, op, layer, room):
+    *cells, channels = model.shapes[op.inputs[0]]
+    return Step("float/mean.h", f"mean_float({prod(cells)}, {channels}, {{in0}}, {{out}});")
+
+
+@EMIT.register("concatenate")
+def _concatenate(model, op, layer, room):
+    return copy_ops.concatenate(model, op, 4)
+
+
+@EMIT.register("pad")
+def _pad(model, op, layer, room):
+    return copy_ops.pad(model, op, 4, 0)
+
+
+@EMIT.register("softmax")
+def _softmax(model, op, layer, room):
+    *rows, classes = model.shapes[op.output]
+    return Step("float/softmax.h", f"softmax_float({{in0}}, {{out}}, {prod(rows)}, {classes});", overlap=not_after)
+
+
+@EMIT.register("sigmoid", "tanh")
+def _function(model, op, layer, room):
+    call = f"{op.kind}_float({{in0}}, {{out}}, {prod(model.shapes[op.output])});"
+    return Step(f"float/{op.kind}.h", call, overlap=not_after)
 
 
 def _filters(op, layer):

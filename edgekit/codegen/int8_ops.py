@@ -4,9 +4,9 @@ from math import prod
 
 import numpy as np
 
-from edgekit import fixed_point
-from edgekit.codegen import moving
-from edgekit.codegen._step import (
+from edgekit.codegen import copy_ops
+from edgekit.codegen.arena import Rule
+from edgekit.codegen.step import (
     Step,
     anywhere,
     array,
@@ -17,29 +17,19 @@ from edgekit.codegen._step import (
     pool_overlap,
     window,
 )
-from edgekit.codegen.plan import Rule
-from edgekit.quantization import by_channel, output_bounds, quantize_multiplier, requantization
+from edgekit.network import Dispatch
+from edgekit.quantization import by_channel, fixed_point, formulas, integer, output_bounds, requantization
 
-SPARE = 16  # bytes behind the scratch that a load in advance may touch
+# function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None where its output is its input.
+# `layer` is the C name to build others from, `room` the bytes of scratch that the op may use, if it can do with less.
+EMIT = Dispatch("edgekit/codegen/int8_ops.py")
+EMIT.register("reshape")(copy_ops.nothing)
+
+SPARE = 16  # bytes after the scratch that a load in advance may touch
 CAREFUL = 64  # added to the shift of a channel whose accumulator may need all 32 bits
 
 
-def emit(model, op, layer, room):
-    """An op of a `QuantizedNetwork` as a `Step`.
-
-    Args:
-        model: the network.
-        op: one of its ops, any but reshape.
-        layer: C name to build others from.
-        room: bytes of scratch that the op may use, if it can do with less.
-
-    Returns:
-        `Step`.
-    """
-    function = globals()[f"_{op.kind}"]
-    return function(model, op, layer, room) if op.kind in ("conv2d", "depthwise_conv2d") else function(model, op, layer)
-
-
+@EMIT.register("conv2d")
 def _conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     filters = _filters(model, op, layer)
@@ -72,6 +62,7 @@ def _conv2d_overlap(model, op, block):
     return lambda source, result: Rule(source, result, highest=min(rooms))
 
 
+@EMIT.register("depthwise_conv2d")
 def _depthwise_conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     channels = model.shapes[op.inputs[0]][-1]
@@ -93,18 +84,18 @@ def _depthwise_conv2d(model, op, layer, room):
     )
 
 
-def _fully_connected(model, op, layer):
+@EMIT.register("fully_connected")
+def _fully_connected(model, op, layer, room):
     channels, depth = op.weights.shape
     call = f"fully_connected_int8({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
     return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, anywhere)
 
 
-def _add(model, op, layer):
+@EMIT.register("add")
+def _add(model, op, layer, room):
     first, second = (model.quantization[name] for name in op.inputs)
     result = model.quantization[op.output]
-    twice = 2 * max(float(first.scale), float(second.scale))
-    reals = (float(first.scale) / twice, float(second.scale) / twice, twice / (2**20 * float(result.scale)))
-    multipliers, shifts = zip(*map(quantize_multiplier, reals), strict=True)
+    multipliers, shifts = zip(*formulas.add_multipliers(first.scale, second.scale, result.scale), strict=True)
     zero_points = (first.zero_point, second.zero_point, result.zero_point)
     lowest, highest = output_bounds(model, op)
     numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, multipliers, shifts))
@@ -113,56 +104,52 @@ def _add(model, op, layer):
     return Step("int8/add.h", call, constants, 0, not_after)
 
 
-def _pool(model, op, layer):
+@EMIT.register("average_pool2d", "max_pool2d")
+def _pool(model, op, layer, room):
     name, definition = window(model, op, layer)
     lowest, highest = output_bounds(model, op)
     call = f"{op.kind}_int8(&{name}, {lowest}, {highest}, {{in0}}, {{out}});"
     return Step(f"int8/{op.kind}.h", call, definition, 0, pool_overlap(model, op))
 
 
-_average_pool2d = _max_pool2d = _pool
-
-
-def _mean(model, op, layer):
+@EMIT.register("mean")
+def _mean(model, op, layer, room):
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
     *size, channels = model.shapes[op.inputs[0]]
     cells = prod(size)
-    multiplier, shift = quantize_multiplier(float(source.scale) / float(result.scale))
-    # As edgekit.integer: the division by the number of cells goes into the multiplier, grown first.
-    grow = min(cells.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << grow) // cells, shift - grow
+    multiplier, shift = formulas.mean_multiplier(source.scale, result.scale, cells)
     scales = f"{source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
     return Step("int8/mean.h", f"mean_int8({cells}, {channels}, {scales}, {{in0}}, {{out}});")
 
 
-def _concatenate(model, op, layer):
-    return moving.concatenate(model, op, 1)
+@EMIT.register("concatenate")
+def _concatenate(model, op, layer, room):
+    return copy_ops.concatenate(model, op, 1)
 
 
-def _pad(model, op, layer):
-    return moving.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
+@EMIT.register("pad")
+def _pad(model, op, layer, room):
+    return copy_ops.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
 
 
-def _lookup(model, op, layer):
-    table = array("int8_t", f"{layer}_table", fixed_point.table(op.kind, model.quantization[op.inputs[0]]))
+@EMIT.register("sigmoid", "tanh")
+def _lookup(model, op, layer, room):
+    return _through_table(model, op, layer, fixed_point.table(op.kind, model.quantization[op.inputs[0]]))
+
+
+@EMIT.register("rescale")
+def _rescale(model, op, layer, room):
+    return _through_table(model, op, layer, integer.rescale_table(model, op))
+
+
+def _through_table(model, op, layer, values):
+    """An op whose output depends on one int8 alone, looked up in a table of 256."""
     call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
-    return Step("int8/lookup.h", call, table, 0, not_after)
+    return Step("int8/lookup.h", call, array("int8_t", f"{layer}_table", values), 0, not_after)
 
 
-_sigmoid = _tanh = _lookup
-
-
-def _rescale(model, op, layer):
-    steps = np.arange(256).astype(np.uint8).view(np.int8)
-    source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
-    multiplier, shift = quantize_multiplier(float(source.scale) / float(result.scale))
-    rescaled = fixed_point.requantize(steps.astype(np.int64) - source.zero_point, multiplier, shift) + result.zero_point
-    table = array("int8_t", f"{layer}_table", np.clip(rescaled, -128, 127))
-    call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
-    return Step("int8/lookup.h", call, table, 0, not_after)
-
-
-def _softmax(model, op, layer):
+@EMIT.register("softmax")
+def _softmax(model, op, layer, room):
     table = array(
         "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]])
     )

@@ -1,6 +1,7 @@
-"""C names for a network's tensors and ops, which may be called anything."""
+"""Names and texts of a network in C: tensors and ops may be called anything, and nothing of that may become code."""
 
 import re
+from collections.abc import Iterable
 
 _WORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast  constexpr
@@ -11,25 +12,103 @@ _WORDS = """
     wchar_t while xor xor_eq main arena memcpy
 """
 _KEYWORDS = frozenset(_WORDS.split())
+# Types and functions that the generated C uses: a variable of that name would hide them.
+_USED = frozenset(
+    [
+        "int8_t",
+        "uint8_t",
+        "int16_t",
+        "uint16_t",
+        "int32_t",
+        "uint32_t",
+        "int64_t",
+        "uint64_t",
+        "size_t",
+        "expf",
+        "tanhf",
+        "memmove",
+        "memset",
+    ]
+)
+# Headers of C, POSIX and ESP-IDF: a file NAME.h beside the sources would be included in their place.
+_HEADERS = frozenset(
+    [
+        "alloca",
+        "assert",
+        "complex",
+        "ctype",
+        "dirent",
+        "dlfcn",
+        "endian",
+        "errno",
+        "fcntl",
+        "features",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "libgen",
+        "limits",
+        "locale",
+        "malloc",
+        "math",
+        "memory",
+        "newlib",
+        "poll",
+        "pthread",
+        "reent",
+        "sched",
+        "sdkconfig",
+        "semaphore",
+        "setjmp",
+        "signal",
+        "stdalign",
+        "stdarg",
+        "stdatomic",
+        "stdbool",
+        "stdckdint",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "stdnoreturn",
+        "string",
+        "strings",
+        "termios",
+        "tgmath",
+        "threads",
+        "time",
+        "uchar",
+        "unistd",
+        "utime",
+        "wchar",
+        "wctype",
+    ]
+)
 
 
-def check(name):
+def check(name: str) -> str:
     """The name, if it can be a prefix of C names and a file's name.
 
     Raises:
         ValueError: it cannot.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in _KEYWORDS:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) or name in _KEYWORDS:
         raise ValueError(
             f"a model's name becomes the name of C functions and files, so it must be letters, digits and underscores, "
             f"not begin with a digit, and be no word of C or C++: got {name!r}; 'carclassifier' would do"
         )
+    if name.lower() in _HEADERS:  # in lower case, since not every file system tells the two apart
+        raise ValueError(
+            f"a model's name becomes a file's name, and {name}.h would hide the system's header <{name.lower()}.h>: "
+            f"choose another, {name}_model for example"
+        )
     return name
 
 
-def identifiers(names, taken=()):
-    """A distinct C identifier for each name, as close to it as can be: dict from name to identifier."""
-    used, result = set(_KEYWORDS) | set(taken), {}
+def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """A distinct C identifier for each name, as close to it as possible: dict from name to identifier."""
+    used, result = set(_KEYWORDS | _USED) | set(taken), {}
     for name in names:
         base = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_").lower() or "tensor"
         base = f"n{base}" if base[0].isdigit() else base
@@ -39,3 +118,8 @@ def identifiers(names, taken=()):
         used.add(identifier)
         result[name] = identifier
     return result
+
+
+def in_comment(text: str) -> str:
+    """A text from a file as it may stand in a comment: it cannot end the comment, nor continue a line."""
+    return re.sub(r"[^\w .:-]", "_", str(text), flags=re.ASCII)[:200]

@@ -8,8 +8,8 @@ cars      train (3,000), calibration (200), test (500)        uint8 (N, 96, 96, 
 photos    train (9,800), calibration (200), test (2,000)      uint8 (N, 96, 96, 3), CIFAR-10, downloaded  1: a car
 ========  ==================================================  ==========================================  =========
 
-`from_folder` reads one's own photographs, `to_folder` writes images as files. Nothing here imports TensorFlow, except
-``load("photos", ...)``, which downloads through `keras.datasets`.
+`from_folder` reads a user's own photographs, `to_folder` writes images as files. Only
+``load("photos", ...)`` imports TensorFlow, since it downloads through `keras.datasets`.
 """
 
 from importlib import import_module
@@ -19,10 +19,11 @@ from edgekit.datasets.images import from_folder, to_folder
 
 __all__ = ["Dataset", "from_folder", "load", "to_folder"]
 
-_LOADERS = {name: f"edgekit.datasets.{name}" for name in ("xor", "cars", "photos")}
+# Each name and the module that loads it.
+_LOADERS = {"xor": "edgekit.datasets.xor", "cars": "edgekit.datasets.cars", "photos": "edgekit.datasets.cifar10"}
 
 
-def load(name, split="train"):
+def load(name: str, split: str = "train") -> Dataset:
     """Load one split of a data set.
 
     Args:

@@ -1,4 +1,4 @@
-"""The car data that comes with edgekit: rendered streets, with a car and without, made by `edgekit.datasets.streets`.
+"""The car data that comes with edgekit: rendered streets, with a car and without, made by recipes/scenes.
 
 A split lies in ``scenes/`` as JPEG sheets of 10 x 10 pictures, which any viewer shows, and a file of their labels. A
 side of 96 pixels is 12 JPEG blocks, so the pictures on a sheet do not touch each other.
@@ -19,13 +19,21 @@ _PER_SHEET = _COLUMNS**2
 _QUALITY = 90
 
 
-def load(split):
+def load(split: str) -> Dataset:
     """``train`` 3,000, ``calibration`` 200, ``test`` 500 images, uint8 (N, 96, 96, 3), half of them with a car."""
     return read(_FOLDER, split)
 
 
-def read(folder, split):
-    """What `write` wrote."""
+def read(folder: Path, split: str) -> Dataset:
+    """Read a split that `write` wrote.
+
+    Args:
+        folder: the folder it lies in.
+        split: its name.
+
+    Returns:
+        A `Dataset` of images, uint8 (N, S, S, 3).
+    """
     from PIL import Image
 
     labels = np.array([int(line) for line in (folder / f"{split}_labels.txt").read_text().split()], np.uint8)
@@ -38,7 +46,7 @@ def read(folder, split):
     return Dataset(np.concatenate(images)[: len(labels)], labels, CLASS_NAMES)
 
 
-def write(folder, split, images, labels):
+def write(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
     """Put a split into a folder.
 
     Args:

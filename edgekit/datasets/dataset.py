@@ -1,4 +1,4 @@
-"""What every data set looks like, so that training, calibration and evaluation need to know only one shape."""
+"""The one form of all data sets, so that training, calibration and evaluation handle only that."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Dataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         if inputs.dtype == np.uint8 and inputs.ndim != 4:
             raise ValueError(f"images must be uint8 of shape (N, H, W, C), got shape {inputs.shape}")
@@ -38,22 +38,22 @@ class Dataset:
         object.__setattr__(self, "class_names", tuple(self.class_names))
 
     @property
-    def images(self):
+    def images(self) -> np.ndarray:
         """The inputs, where they are images: uint8 (N, H, W, C)."""
         if self.inputs.dtype != np.uint8:
             raise AttributeError("this data set holds numbers, not images: use .inputs")
         return self.inputs
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.inputs)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice | np.ndarray | list[int]) -> "Dataset":
         """The chosen rows (a slice, a mask or indices) as a `Dataset` of their own."""
         if isinstance(rows, (int, np.integer)):
             raise TypeError(f"dataset[{rows}] would be one row: use dataset[{rows}:{rows + 1}], or .inputs and .labels")
         return Dataset(self.inputs[rows], self.labels[rows], self.class_names)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         counts = np.bincount(self.labels, minlength=len(self.class_names))
         classes = ", ".join(f"{count} {name}" for count, name in zip(counts, self.class_names, strict=True))
         return f"Dataset({len(self)} inputs {self.inputs.shape[1:]} {self.inputs.dtype}: {classes})"

@@ -1,6 +1,7 @@
-"""One's own photographs: reads folders of them and writes such, and brings images to the network's size."""
+"""Reads and writes folders of photographs, and scales images to the network's size."""
 
 import warnings
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,25 @@ from edgekit.datasets.dataset import Dataset
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm"}
 
 
-def resize(images, side=96):
-    """Square uint8 images (N, S, S, 3) at another size, bicubic, as Pillow does it."""
+def resize(images: np.ndarray, side: int = 96) -> np.ndarray:
+    """Scale square images, bicubic, as Pillow does it.
+
+    Args:
+        images: uint8 (N, S, S, 3).
+        side: of the result, pixels.
+
+    Returns:
+        uint8 (N, side, side, 3).
+    """
     from PIL import Image
 
     if images.shape[1:3] == (side, side):
         return images
-    return np.stack([Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in images])
+    size = (side, side)
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in images])
 
 
-def from_folder(path, side=96):
+def from_folder(path: str | PathLike[str], side: int = 96) -> Dataset:
     """Photographs from a folder with the subfolders ``car`` and ``no_car``, as `edgekit capture` fills it.
 
     Each is turned upright, cropped to the square in its middle and scaled to the network's size, as the camera does.
@@ -61,16 +71,16 @@ def from_folder(path, side=96):
     return Dataset(np.stack(images), np.array(labels, np.uint8), ("no car", "car"))
 
 
-def to_folder(dataset, path, prefix="image"):
+def to_folder(dataset: Dataset, path: str | PathLike[str], prefix: str = "image") -> int:
     """Write images as PNG files, in a folder for each class, as `from_folder` reads them.
 
     Args:
         dataset: a `Dataset` of images.
         path: the folder; made if missing.
-        prefix: begin of the files' names, which end in the row's number.
+        prefix: the files' names begin with it and end in the row's number.
 
     Returns:
-        How many files were written.
+        The number of files written.
 
     Raises:
         ValueError: the data set holds no images.

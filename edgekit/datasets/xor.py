@@ -10,7 +10,7 @@ _INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 _LABELS = np.array([0, 1, 1, 0], np.uint8)
 
 
-def load(split):
+def load(split: str) -> Dataset:
     """``train``: the truth table, 4 rows. ``noisy``: each row 100 times, with Gaussian noise (deviation 0.15) added."""
     if split == "train":
         return Dataset(_INPUTS.copy(), _LABELS.copy(), ("0", "1"))

@@ -1,7 +1,14 @@
 """The shapes of the lessons' networks. Keras is imported inside, since it brings TensorFlow and takes seconds."""
 
+from typing import TYPE_CHECKING
 
-def xor_mlp():
+from edgekit.extras import extra
+
+if TYPE_CHECKING:
+    import keras
+
+
+def xor_mlp() -> "keras.Model":
     """A network for exclusive or: 2 inputs, 8 hidden units with tanh, 1 sigmoid output; 33 parameters.
 
     Two hidden units are enough to represent the function, but not to learn it: from many starting points they settle
@@ -12,7 +19,8 @@ def xor_mlp():
     Returns:
         A compiled `keras.Model`: (N, 2) -> (N, 1). ``edgekit.training.fit(model, load("xor"), epochs=100)`` trains it.
     """
-    import keras
+    with extra("lessons"):
+        import keras
 
     model = keras.Sequential(
         [
@@ -34,7 +42,7 @@ _BLOCKS = (
 )
 
 
-def mobilenet_v1(input_shape=(96, 96, 3), alpha=0.25):
+def mobilenet_v1(input_shape: tuple[int, int, int] = (96, 96, 3), alpha: float = 0.25) -> "keras.Model":
     """MobileNetV1 with one sigmoid output (Howard et al. 2017, https://arxiv.org/abs/1704.04861), not trained.
 
     Layers, names and weights are those of `keras.applications.MobileNet`, whose ImageNet weights it can load, up to the
@@ -59,7 +67,8 @@ def mobilenet_v1(input_shape=(96, 96, 3), alpha=0.25):
         )
     if not 0 < alpha <= 2 or int(32 * alpha) < 1:
         raise ValueError(f"alpha must leave at least one channel and be at most 2, got {alpha}")
-    from keras import Input, Model, layers
+    with extra("lessons"):
+        from keras import Input, Model, layers
 
     def normalized(x, name):
         x = layers.BatchNormalization(name=f"{name}_bn")(x)

@@ -1,12 +1,12 @@
-"""How an image becomes a network's input: written once, so that training, calibration and the board agree."""
+"""Turns an image into a network's input: written once, so that training, calibration and the board agree."""
 
 import numpy as np
 
 
-def preprocess(images):
+def preprocess(images: np.ndarray) -> np.ndarray:
     """uint8 images, 0 to 255, as float32 from -1 to 1: (x - 128) / 128.
 
-    Not x / 127.5 - 1, as Keras's MobileNet has it: quantized with its scale, half of the pixels lie on a rounding tie.
+    Keras's MobileNet takes x / 127.5 - 1 instead: quantized with its scale, half of the pixels lie on a rounding tie.
     Here each pixel is a whole number of steps of 1 / 128, and int8 is x - 128.
 
     Args:

@@ -1,14 +1,18 @@
-"""The trained networks that come with edgekit. docs/model-card.md says what they can do and what they cannot."""
+"""The trained networks that come with edgekit. docs/model-card.md says where they are right and where they fail."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgekit.models import weights
 from edgekit.models.architectures import mobilenet_v1
 
+if TYPE_CHECKING:
+    import keras
+
 _PRETRAINED = {"carclassifier": mobilenet_v1}
 
 
-def load_pretrained(name):
+def load_pretrained(name: str) -> "keras.Model":
     """A trained network, ready to predict.
 
     Args:

@@ -1,22 +1,33 @@
-"""Reads and writes a network's weights as one .npz of named float32 arrays, and reads Keras' ImageNet weights."""
+"""Reads and writes a network's weights as one .npz of named float32 arrays."""
 
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import keras
 
-def _named(model):
-    return {f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights}
 
+def save(model: "keras.Model", path: str | PathLike[str]) -> None:
+    """Write the weights of a Keras model to a file.
 
-def save(model, path):
-    """Write the weights of a Keras model to `path` (.npz): arrays named layer/weight, float32."""
+    Args:
+        model: a `keras.Model`.
+        path: the .npz file; its arrays are named layer/weight, float32.
+    """
+    arrays: dict[str, Any] = {name: np.asarray(weight, np.float32) for name, weight in _named(model).items()}
     with open(path, "wb") as file:
-        np.savez(file, **{name: np.asarray(weight, np.float32) for name, weight in _named(model).items()})
+        np.savez(file, **arrays)
 
 
-def load(model, path):
+def load(model: "keras.Model", path: str | PathLike[str]) -> None:
     """Fill a Keras model with the weights that `save` wrote.
+
+    Args:
+        model: a `keras.Model` of the same layers.
+        path: the .npz file.
 
     Raises:
         ValueError: the file holds other weights than the model has; the message names one.
@@ -33,30 +44,5 @@ def load(model, path):
             weight.assign(arrays[name])
 
 
-def load_imagenet(model, path):
-    """Fill all layers but the last with the weights that `keras.applications` downloads for ``weights="imagenet"``.
-
-    Read with h5py by layer name: Keras 3 no longer opens these files as a model.
-
-    Raises:
-        ValueError: a layer of the model is not in the file.
-    """
-    import h5py
-
-    with h5py.File(path) as file:
-        groups = file.get("model_weights", file)
-        for layer in model.layers[:-1]:
-            for weight in layer.weights:
-                stored = next(
-                    (
-                        groups[f"{layer.name}/{layer.name}/{name}:0"]
-                        for name in (weight.name, f"depthwise_{weight.name}")
-                        if f"{layer.name}/{layer.name}/{name}:0" in groups
-                    ),
-                    None,
-                )
-                if stored is None or stored.shape != tuple(weight.shape):
-                    raise ValueError(
-                        f"{Path(path).name} has no {layer.name}/{weight.name} of shape {tuple(weight.shape)}"
-                    )
-                weight.assign(stored[:])
+def _named(model: "keras.Model") -> dict[str, Any]:
+    return {f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights}

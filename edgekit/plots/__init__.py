@@ -3,10 +3,11 @@
 Each function returns a `Picture`. A notebook shows the one that a cell ends with; ``picture.show()`` shows it anywhere,
 ``picture.savefig(path)`` writes it. Matplotlib is imported when the first picture is drawn.
 
-    learning      loss, points, decision_boundary, output_against_noise, layers
+    learning      loss, points, decision_boundary, output_against_noise, neurons
     classifying   images, confusion, roc, scores, agreement
-    networks      network, costs, compare
+    networks      feature_maps, costs, compare
     quantizing    quantization_steps, rounding, channels, histogram, noise, decibels, pairs
+    deploying     arena, deployment
 """
 
 from edgekit.plots._style import (
@@ -24,9 +25,12 @@ from edgekit.plots._style import (
     style,
 )
 from edgekit.plots.classifying import agreement, confusion, images, roc, scores
-from edgekit.plots.learning import decision_boundary, layers, loss, output_against_noise, points
-from edgekit.plots.networks import compare, costs, network
+from edgekit.plots.deploying import arena, deployment
+from edgekit.plots.learning import decision_boundary, loss, neurons, output_against_noise, points
+from edgekit.plots.networks import compare, costs, feature_maps
 from edgekit.plots.quantizing import channels, decibels, histogram, noise, pairs, quantization_steps, rounding
+
+layers, network = neurons, feature_maps  # their names in notebooks of version 0.1
 
 __all__ = [
     "BLUE",
@@ -40,18 +44,20 @@ __all__ = [
     "RED",
     "TEAL",
     "agreement",
+    "arena",
     "channels",
     "compare",
     "confusion",
     "costs",
     "decibels",
     "decision_boundary",
+    "deployment",
+    "feature_maps",
     "figure",
     "histogram",
     "images",
-    "layers",
     "loss",
-    "network",
+    "neurons",
     "noise",
     "output_against_noise",
     "pairs",

@@ -2,7 +2,13 @@
 
 import functools
 import io
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from edgekit.extras import extra
+
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 # The middle tones: each has a contrast of at least 3 to 1 with white and with JupyterLab's dark grey (#111111).
 INK = "#7b8088"
@@ -67,7 +73,7 @@ def _picture_class():
             bundle = {"image/png": png, "text/plain": f"<Picture: {label}>"}
             return bundle, {"image/png": {"width": width, "height": height}}
 
-        def show(self):
+        def show(self, warn: bool = True) -> None:
             """Show the picture here, where a cell does not end with it."""
             from IPython.display import display
 
@@ -77,15 +83,16 @@ def _picture_class():
 
 
 @contextmanager
-def style():
+def style() -> Iterator[None]:
     """Draw with the house style: ``with style(): ...`` also for a Matplotlib figure of one's own."""
-    import matplotlib
+    with extra("lessons"):
+        import matplotlib
 
     with matplotlib.rc_context(_STYLE):
         yield
 
 
-def figure(width, height, columns=1, rows=1, **subplots):
+def figure(width: float, height: float, columns: int = 1, rows: int = 1, **subplots: Any) -> tuple[Any, Any]:
     """An empty `Picture` with its axes, to be filled inside `style`.
 
     Args:
@@ -100,21 +107,25 @@ def figure(width, height, columns=1, rows=1, **subplots):
     return picture, picture.subplots(rows, columns, **subplots)
 
 
-def in_style(draw):
+def in_style(draw: Draw) -> Draw:
+    """A decorator: the function draws with the house style."""
+
     @functools.wraps(draw)
     def styled(*args, **kwargs):
         with style():
             return draw(*args, **kwargs)
 
-    return styled
+    return cast(Draw, styled)
 
 
-def repeat(colors):
+def repeat(colors: Sequence[str]) -> Iterator[str]:
+    """The colours over and over."""
     while True:
         yield from colors
 
 
-def rgb(color):
+def rgb(color: str) -> tuple[float, float, float]:
+    """A colour as red, green and blue from 0 to 1."""
     from matplotlib.colors import to_rgb
 
     return to_rgb(color)

@@ -1,12 +1,28 @@
 """Pictures of what a classifier sees and says: images, confusion matrix, ROC, outputs."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from edgekit.datasets import Dataset
 from edgekit.plots._style import BLUE, CLASS_COLORS, GREEN, INK, PALETTE, RED, figure, in_style, repeat
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @in_style
-def images(pictures, captions=None, right=None, title="", *, columns=8):
+def images(
+    pictures: np.ndarray | Dataset,
+    captions: Sequence[str] | None = None,
+    right: Sequence[bool] | None = None,
+    title: str = "",
+    *,
+    columns: int = 8,
+) -> Figure:
     """Images side by side, each with words under it and, where it is known, a frame: green is right, red is wrong.
 
     Args:
@@ -22,7 +38,7 @@ def images(pictures, captions=None, right=None, title="", *, columns=8):
     Raises:
         ValueError: no images, too many, or another number of captions.
     """
-    if hasattr(pictures, "class_names"):
+    if isinstance(pictures, Dataset):
         captions = captions if captions is not None else [pictures.class_names[label] for label in pictures.labels]
         pictures = pictures.images
     pictures = np.asarray(pictures)
@@ -62,7 +78,9 @@ def _frame(width, height, color):
 
 
 @in_style
-def confusion(matrices, class_names=("no car", "car"), title=""):
+def confusion(
+    matrices: np.ndarray | Mapping[str, np.ndarray], class_names: Sequence[str] = ("no car", "car"), title: str = ""
+) -> Figure:
     """Confusion matrices: a row for what is in the images, a column for what was said.
 
     Args:
@@ -76,7 +94,7 @@ def confusion(matrices, class_names=("no car", "car"), title=""):
     Raises:
         ValueError: a matrix is not (2, 2).
     """
-    matrices = matrices if isinstance(matrices, dict) else {title: matrices}
+    matrices = matrices if isinstance(matrices, Mapping) else {title: matrices}
     picture, axes = figure(3.0 * len(matrices) + 0.2, 2.75, len(matrices), squeeze=False)
     for ax, (label, matrix) in zip(axes[0], matrices.items(), strict=True):
         matrix = np.asarray(matrix)
@@ -109,7 +127,7 @@ def _readable(ax, matrix):
 
 
 @in_style
-def roc(curves, title="Every threshold at once"):
+def roc(curves: Mapping[str, tuple], title: str = "Every threshold at once") -> Figure:
     """Receiver operating characteristic: the share of cars found, against the share of other images called a car.
 
     Args:
@@ -139,7 +157,12 @@ def roc(curves, title="Every threshold at once"):
 
 
 @in_style
-def scores(outputs, labels, class_names=("no car", "car"), title="What the network answers"):
+def scores(
+    outputs: np.ndarray | Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    class_names: Sequence[str] = ("no car", "car"),
+    title: str = "What the network answers",
+) -> Figure:
     """How often each output occurs, by what the image shows: the less the two overlap, the better.
 
     Args:
@@ -169,7 +192,9 @@ def scores(outputs, labels, class_names=("no car", "car"), title="What the netwo
 
 
 @in_style
-def agreement(real, integer, labels, title="Float against int8, image by image"):
+def agreement(
+    real: np.ndarray, integer: np.ndarray, labels: np.ndarray, title: str = "Float against int8, image by image"
+) -> Figure:
     """The outputs of two networks for the same images; on the diagonal they agree.
 
     Args:

@@ -1,12 +1,22 @@
 """Pictures of training, and of what a small network does: loss, decision boundary, noise, the network itself."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from edgekit.datasets import Dataset
 from edgekit.plots._style import BLUE, CLASS_COLORS, INK, ORANGE, PALETTE, figure, in_style, repeat, rgb
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
 
 
 @in_style
-def loss(history):
+def loss(history: Any) -> Figure:
     """The loss curve of a training run and, where it was measured, the accuracy beside it.
 
     Args:
@@ -54,7 +64,7 @@ def loss(history):
 
 
 @in_style
-def points(dataset, title="Which class is each input?"):
+def points(dataset: Dataset, title: str = "Which class is each input?") -> Figure:
     """The rows of a data set with two inputs as points of the plane, coloured by their class.
 
     Args:
@@ -73,7 +83,9 @@ def points(dataset, title="Which class is each input?"):
 
 
 @in_style
-def decision_boundary(predict, dataset=None, title="Decision boundary", *, steps=161):
+def decision_boundary(
+    predict: Any, dataset: Dataset | None = None, title: str = "Decision boundary", *, steps: int = 161
+) -> Figure:
     """What a classifier with two inputs answers over the plane; the line is where it is undecided, at 0.5.
 
     Args:
@@ -121,7 +133,13 @@ def decision_boundary(predict, dataset=None, title="Decision boundary", *, steps
 
 
 @in_style
-def output_against_noise(noise, outputs, title="How much noise can it take?", *, xlabel="noise added to the input"):
+def output_against_noise(
+    noise: np.ndarray,
+    outputs: np.ndarray | Mapping[str, np.ndarray],
+    title: str = "How much noise can it take?",
+    *,
+    xlabel: str = "noise added to the input",
+) -> Figure:
     """Outputs of a network over the noise that was added to its input, one curve for each input.
 
     Args:
@@ -161,7 +179,7 @@ def output_against_noise(noise, outputs, title="How much noise can it take?", *,
 
 
 @in_style
-def layers(model, title=None):
+def neurons(model: keras.Model, title: str | None = None) -> Figure:
     """A small network of dense layers as circles and lines: a line's colour is its weight's sign, its width the size.
 
     Args:

@@ -1,8 +1,17 @@
 """Pictures of a large network: its shape, what each layer costs, and how two ways of running it compare."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from edgekit.network import Graph, op_macs
 from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, PURPLE, figure, in_style, repeat
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _KIND_COLORS = {"conv2d": BLUE, "depthwise_conv2d": ORANGE, "fully_connected": GREEN, "mean": PURPLE}
 _KIND_NAMES = {
@@ -14,7 +23,7 @@ _KIND_NAMES = {
 
 
 @in_style
-def network(net, title=None):
+def feature_maps(net: Graph, title: str | None = None) -> Figure:
     """A convolutional network from image to answer: a slab a tensor, as high as the picture, as thick as its channels.
 
     Args:
@@ -74,7 +83,7 @@ def _slab(ax, left, thick, tall, color, label):
 
 
 @in_style
-def costs(net, title="What each layer costs"):
+def costs(net: Graph, title: str = "What each layer costs") -> Figure:
     """Parameters and multiply-accumulates of each layer: where a network stores, and where it computes.
 
     Args:
@@ -84,8 +93,6 @@ def costs(net, title="What each layer costs"):
     Returns:
         A `Picture`.
     """
-    from edgekit.network import op_macs
-
     ops = [op for op in net.ops if op.weights is not None]
     names = [op.name for op in ops]
     picture, axes = figure(9, 3.9, rows=2, sharex=True)
@@ -93,7 +100,7 @@ def costs(net, title="What each layer costs"):
         (axes[0], [op.weights.size + op.bias.size for op in ops], "parameters"),
         (axes[1], [op_macs(op, net.shapes) / 1000 for op in ops], "thousand MACs"),
     ):
-        ax.bar(names, values, color=[_KIND_COLORS[op.kind] for op in ops], width=0.75)
+        ax.bar(names, values, color=[_KIND_COLORS.get(op.kind, PURPLE) for op in ops], width=0.75)
         ax.set_ylabel(what)
         ax.grid(False, axis="x")
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -101,13 +108,13 @@ def costs(net, title="What each layer costs"):
     axes[1].tick_params(axis="x", rotation=90, labelsize=8)
     axes[0].set_title(title)
     for kind in dict.fromkeys(op.kind for op in ops):
-        axes[0].bar([names[0]], [0], color=_KIND_COLORS[kind], label=kind)
+        axes[0].bar([names[0]], [0], color=_KIND_COLORS.get(kind, PURPLE), label=kind)
     axes[0].legend(loc="upper left")
     return picture
 
 
 @in_style
-def compare(measures, title=""):
+def compare(measures: Mapping[str, Mapping[str, Any]], title: str = "") -> Figure:
     """The same measures of several things side by side, each on its own scale.
 
     Args:

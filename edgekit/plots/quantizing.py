@@ -1,12 +1,26 @@
 """Pictures of real numbers that become int8: steps, ranges, and what is lost."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgekit.calibration import Ranges
 from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, figure, in_style, repeat
+from edgekit.quantization import Quantization
+from edgekit.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @in_style
-def quantization_steps(values, scale, zero_point, title="Each real number moves to the nearest step"):
+def quantization_steps(
+    values: ArrayLike, scale: float, zero_point: int, title: str = "Each real number moves to the nearest step"
+) -> Figure:
     """Real numbers above the grid of int8 steps that stands for them, and how far each has to move.
 
     Args:
@@ -39,7 +53,9 @@ def quantization_steps(values, scale, zero_point, title="Each real number moves 
 
 
 @in_style
-def histogram(ranges, tensor, quantization=None, title=None):
+def histogram(
+    ranges: Ranges, tensor: str, quantization: Quantization | None = None, title: str | None = None
+) -> Figure:
     """The values that a tensor took in calibration, with the range that its int8 steps cover.
 
     Args:
@@ -69,7 +85,11 @@ def histogram(ranges, tensor, quantization=None, title=None):
     return picture
 
 
-def noise(tables, column="output dB", title="Signal to quantization noise, layer by layer"):
+def noise(
+    tables: Table | Mapping[str, Table],
+    column: str = "output dB",
+    title: str = "Signal to quantization noise, layer by layer",
+) -> Figure:
     """Where each way of quantizing loses the signal.
 
     Args:
@@ -80,13 +100,13 @@ def noise(tables, column="output dB", title="Signal to quantization noise, layer
     Returns:
         A `Picture`.
     """
-    tables = tables if isinstance(tables, dict) else {"": tables}
+    tables = {"": tables} if isinstance(tables, Table) else tables
     curves = {label: dict(zip(table["layer"], table[column], strict=True)) for label, table in tables.items()}
     return decibels(curves, f"{title}; at 0 dB there is as much noise as signal")
 
 
 @in_style
-def decibels(curves, title):
+def decibels(curves: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     """Decibels of each layer, a curve for each way of quantizing.
 
     Args:
@@ -118,7 +138,7 @@ def _short(name):
 
 
 @in_style
-def pairs(values, title, xlabel="channel"):
+def pairs(values: Mapping[str, np.ndarray], title: str, xlabel: str = "channel") -> Figure:
     """A few numbers computed in two or three ways, side by side.
 
     Args:
@@ -144,7 +164,9 @@ def pairs(values, title, xlabel="channel"):
 
 
 @in_style
-def rounding(real, rounded, title="Weights before and after"):
+def rounding(
+    real: np.ndarray, rounded: np.ndarray | Mapping[str, np.ndarray], title: str = "Weights before and after"
+) -> Figure:
     """Histograms of real weights, and of what is left of them after rounding.
 
     Args:
@@ -186,7 +208,13 @@ def rounding(real, rounded, title="Weights before and after"):
 
 
 @in_style
-def channels(rows, scales=None, title="The weights of each channel", *, most=32):
+def channels(
+    rows: np.ndarray,
+    scales: Mapping[str, np.ndarray] | None = None,
+    title: str = "The weights of each channel",
+    *,
+    most: int = 32,
+) -> Figure:
     """The weights of a layer, channel by channel, and the steps that int8 has for each.
 
     Args:

@@ -86,12 +86,10 @@ def board(
 def _create(app: str, directory: Path, model_files):
     """A project that does not become the current one: the lesson's stays it, in an instructor's notebook."""
     from edgekit import firmware
+    from edgekit.notebook.session import this_notebook
 
-    current = firmware._current
-    try:
+    with this_notebook.unchanged():
         return firmware.create(app, directory, model_files)
-    finally:
-        firmware._current = current
 
 
 def firmware_source(text: str, path: str) -> str:
@@ -144,11 +142,12 @@ def _build(project, path: str, seconds: float) -> None:
 
 
 def _compiler(source: Path) -> list[str]:
-    from edgekit import _compiler, firmware
+    from edgekit import firmware
+    from edgekit.firmware import compiler
 
-    name = next(iter(_compiler.compilers()), None)
+    name = next(iter(compiler.compilers()), None)
     if name is None:
-        raise RuntimeError(f"no C++ compiler is installed: {_compiler.REMEDY}")
+        raise RuntimeError(f"no C++ compiler is installed: {compiler.REMEDY}")
     return [name, *firmware.CXX_FLAGS, f"-I{source}", f'-DCAMERA_FOLDER="{_CAMERA}"']
 
 

@@ -1,0 +1,110 @@
+"""An op as C: a kernel, constants and a call; and the parts of it that float and int8 ops share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgekit.codegen.arena import Rule
+from edgekit.network import Graph, Op, windows
+
+Overlap = Callable[[str, str], Rule]  # from the names of input and output
+
+
+@dataclass(frozen=True)
+class Step:
+    """An op as C.
+
+    Attributes:
+        kernel: file in edgekit/codegen/kernels.
+        call: C statement, in which {in0}, {in1}, {out} and {scratch} stand for pointers.
+        constants: C definitions that the call names.
+        scratch: bytes of working memory that the call needs.
+        overlap: function of the names of input and output that gives the `Rule` by which they may share memory, or
+            None where they may not.
+    """
+
+    kernel: str
+    call: str
+    constants: str = ""
+    scratch: int = 0
+    overlap: Overlap | None = None
+
+
+def anywhere(source: str, result: str) -> Rule:
+    """The output may lie anywhere: the input has been read when the first value is written."""
+    return Rule(source, result)
+
+
+def exactly(source: str, result: str) -> Rule:
+    """The output may lie where the input does, value on value."""
+    return Rule(source, result, lowest=0, highest=0)
+
+
+def not_after(source: str, result: str) -> Rule:
+    """The output may start where the input does, or before: what a value may cover has been read when it is written."""
+    return Rule(source, result, highest=0)
+
+
+def not_before(source: str, result: str) -> Rule:
+    """The output may start where the input does, or after: the op goes from the last value to the first."""
+    return Rule(source, result, lowest=0)
+
+
+def window(model: Graph, op: Op, layer: str) -> tuple[str, str]:
+    """(name, definition) of an op's window2d."""
+    height, width, channels = model.shapes[op.inputs[0]]
+    top, left = padding_before(model, op)
+    out = model.shapes[op.output]
+    name = f"{layer}_window"
+    return name, (
+        f"static const window2d {name} = {{\n"
+        f"    {height}, {width}, {channels}, /* input: height, width, channels */\n"
+        f"    {out[0]}, {out[1]}, {out[2]}, /* output */\n"
+        f"    {op.window[0]}, {op.window[1]}, /* window */\n"
+        f"    {op.stride[0]}, {op.stride[1]}, /* stride */\n"
+        f"    {top}, {left} /* padding before the first row and column */\n}};"
+    )
+
+
+def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:
+    """The definition of a constant array.
+
+    Args:
+        kind: the C type of a value.
+        name: of the array.
+        values: array of any shape, written in order.
+        literal: function from a value to its C literal.
+
+    Returns:
+        C.
+    """
+    texts = list(map(literal, np.asarray(values).ravel().tolist()))
+    a_line = max(1, 112 // (max(map(len, texts)) + 2))
+    lines = (", ".join(texts[start : start + a_line]) for start in range(0, len(texts), a_line))
+    return f"static const {kind} {name}[{len(texts)}] = {{\n    " + ",\n    ".join(lines) + "\n};"
+
+
+def pool_overlap(model: Graph, op: Op, value_bytes: int = 1) -> Overlap:
+    """The overlap of an op that reads a window, writes its pixel and goes on to the next, row by row."""
+    _, width, channels = model.shapes[op.inputs[0]]
+    top, left = padding_before(model, op)
+    out_height, out_width, _ = model.shapes[op.output]
+    rows = np.maximum(np.arange(out_height) * op.stride[0] - top, 0)
+    columns = np.maximum(np.arange(out_width) * op.stride[1] - left, 0)
+    first_cell = (rows[:, None] * width + columns).ravel()
+    # The first cell that a pixel or any after it reads, less the end of what has been written by then.
+    needed = np.minimum.accumulate(first_cell[::-1])[::-1]
+    room = int((needed - np.arange(1, out_height * out_width + 1)).min()) * channels * value_bytes
+    return lambda source, result: Rule(source, result, highest=room)
+
+
+def padding_before(model: Graph, op: Op) -> tuple[int, int]:
+    """(top, left): cells of padding before the first row and column of an op's input."""
+    if op.padding != "same":
+        return 0, 0
+    height, width, _ = model.shapes[op.inputs[0]]
+    (top, _), (left, _) = windows.same_padding((height, width), op.window, op.stride)
+    return top, left

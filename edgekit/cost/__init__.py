@@ -1,0 +1,23 @@
+"""The cost of a network on the board, before there is a board: flash, memory, instructions, time.
+
+estimating      estimate: a report of all of it
+counting        instructions: counted for the compiler options of a firmware
+emulator        runs generated C on an emulated Xtensa
+"""
+
+from edgekit.cost.counting import COMPILER_LEVEL, Instructions, instructions
+from edgekit.cost.emulator import EmulatorError
+from edgekit.cost.estimating import CYCLES_PER_INSTRUCTION, Deployment, Row, estimate
+
+deployment = estimate  # its name in notebooks of version 0.1
+
+__all__ = [
+    "COMPILER_LEVEL",
+    "CYCLES_PER_INSTRUCTION",
+    "Deployment",
+    "EmulatorError",
+    "Instructions",
+    "Row",
+    "estimate",
+    "instructions",
+]

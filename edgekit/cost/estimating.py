@@ -1,0 +1,200 @@
+"""Estimates what a network costs on the board, before there is a board: flash, memory, time, and whether it fits.
+
+Instructions are counted on an emulated core where its tools are installed, and otherwise estimated from
+multiply-accumulates and outputs. Milliseconds follow with one assumption, which every report states.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit import plots
+from edgekit.codegen import compiled
+from edgekit.cost import emulator
+from edgekit.network import Graph, op_macs
+from edgekit.quantization import QuantizedNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The ESP-EYE: an ESP32 with 4 MB of flash, of which half is for the program.
+FLASH = 2_000_000
+# docs.espressif.com, Memory Types: of 320 KB of data memory 160 KB can be allocated statically, as the arena is.
+STATIC_RAM = 160 * 1024
+# Wi-Fi's default buffers and task take about this much of it while a connection is up.
+WIFI_RAM = 64 * 1024
+MEGAHERTZ = (80, 160, 240)
+# Cycles an instruction, from the 380 ms that Espressif publishes for ESP-NN on an ESP32 and a network whose
+# instructions with ESP-NN were counted.
+CYCLES_PER_INSTRUCTION = 1.19
+# Instructions of the kernels on an ESP32's core, measured on the car network: (each multiply-accumulate, each output).
+_ESTIMATE = {"conv2d": (1.25, 28), "depthwise_conv2d": (3.0, 45), "fully_connected": (8, 60)}
+_ESTIMATE_OTHERS = (0, 100)
+# A float multiply-accumulate with its loads, in the plain loops of the float kernels, and an exp or tanh.
+_ESTIMATE_FLOAT = (9, 40)
+_CODE = 9_000  # bytes of the kernels' code, about
+
+
+@dataclass(frozen=True)
+class Row:
+    """One op.
+
+    Attributes:
+        name, kind: as in `Op`.
+        macs: multiply-accumulates.
+        constants: bytes of weights and biases.
+        instructions: counted or estimated.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    constants: int
+    instructions: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The cost of a network on the board. It shows itself as a table in a notebook; `plot` draws it.
+
+    Attributes:
+        name: of the network.
+        kind: "int8" or "float32".
+        flash, arena: bytes.
+        rows: tuple of `Row`.
+        measured: whether instructions were counted on the emulated core, rather than estimated.
+        milliseconds: dict from megahertz to milliseconds an inference.
+        fits: dict from "static memory", "beside Wi-Fi" and "flash" to whether it does.
+        reasons: sentences, one for each that does not.
+        board_ms: milliseconds measured on a board, or None.
+    """
+
+    name: str
+    kind: str
+    flash: int
+    arena: int
+    rows: tuple[Row, ...] = field(repr=False)
+    measured: bool
+    milliseconds: dict[int, float]
+    fits: dict[str, bool]
+    reasons: tuple[str, ...]
+    board_ms: float | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an inference."""
+        return sum(row.macs for row in self.rows)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions an inference."""
+        return sum(row.instructions for row in self.rows)
+
+    def table(self) -> str:
+        """The report as text: a line an op, then what it comes to."""
+        lines = [f"{'op':26} {'kind':18} {'MACs':>10} {'constants':>10} {'instructions':>13} {'share':>6}"]
+        for row in self.rows:
+            share = row.instructions / max(self.instructions, 1)
+            lines.append(
+                f"{row.name:26.26} {row.kind:18} {row.macs:10,} {row.constants:10,} {row.instructions:13,} {share:6.1%}"
+            )
+        how = "counted on the emulated core dc232b" if self.measured else "estimated"
+        lines += [
+            "",
+            f"{self.name} in {self.kind}: {self.macs:,} multiply-accumulates",
+            f"{self.instructions:,} instructions an inference, {how}",
+            f"flash {self.flash:,} bytes, arena {self.arena:,} bytes",
+            "estimated time: " + ", ".join(f"{ms:.0f} ms at {mhz} MHz" for mhz, ms in self.milliseconds.items()),
+            f"  assuming {CYCLES_PER_INSTRUCTION} cycles an instruction, as Espressif's figures for ESP-NN come to",
+        ]
+        if self.board_ms is not None:
+            lines.append(f"measured on the board: {self.board_ms:.1f} ms")
+        lines.append("fits: " + ", ".join(f"{what} {'yes' if yes else 'NO'}" for what, yes in self.fits.items()))
+        return "\n".join(lines + list(self.reasons))
+
+    def __str__(self):
+        return self.table()
+
+    def _repr_pretty_(self, printer, cycle):
+        printer.text(self.table())
+
+    def plot(self) -> "Figure":
+        """Where the instructions go, and how full flash and memory are: a picture."""
+        return plots.deployment(self, {"flash": FLASH, "memory": STATIC_RAM, "with Wi-Fi": STATIC_RAM - WIFI_RAM})
+
+
+def estimate(model: Graph, board_ms: float | None = None, measure: bool | None = None) -> Deployment:
+    """The cost of a network on the ESP-EYE, as the `compiled` engine writes it.
+
+    Args:
+        model: a `QuantizedNetwork`, or a `Network` to see what float32 would cost.
+        board_ms: milliseconds an inference as a board measured them, to be shown beside the estimate.
+        measure: whether to count instructions on the emulated core; by default where its tools are installed. Only
+            int8 networks are counted; the core has no floating point unit.
+
+    Returns:
+        `Deployment`.
+
+    Example:
+        >>> cost = estimate(quantized)
+        >>> cost.plot()
+    """
+    quantized = isinstance(model, QuantizedNetwork)
+    if measure is None:
+        measure = emulator.available()
+    if measure and isinstance(model, QuantizedNetwork):
+        zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
+        result = emulator.infer(model, zeros, "dc232b")
+        counts, flash, arena = result.by_op, result.flash, result.arena
+    else:
+        arena = compiled.compile_network(model, "model").arena.size
+        counts = tuple(_estimate(model, op, quantized) for op in model.ops)
+        flash = _CODE + sum(_constants(op) for op in model.ops)
+    rows = tuple(
+        Row(op.name, op.kind, op_macs(op, model.shapes), _constants(op), count)
+        for op, count in zip(model.ops, counts, strict=True)
+    )
+    cycles = sum(counts) * CYCLES_PER_INSTRUCTION
+    fits, reasons = _fits(flash, arena, quantized)
+    return Deployment(
+        name=model.name,
+        kind="int8" if quantized else "float32",
+        flash=flash,
+        arena=arena,
+        rows=rows,
+        measured=bool(quantized and measure),
+        milliseconds={mhz: cycles / mhz / 1000 for mhz in MEGAHERTZ},
+        fits=fits,
+        reasons=reasons,
+        board_ms=board_ms,
+    )
+
+
+def _fits(flash, arena, quantized):
+    budgets = {
+        "static memory": (arena, STATIC_RAM, "the arena takes"),
+        "beside Wi-Fi": (arena, STATIC_RAM - WIFI_RAM, "the arena takes"),
+        "flash": (flash, FLASH, "code and constants take"),
+    }
+    remedy = "a smaller network or input" if quantized else "int8 takes a quarter"
+    reasons = tuple(
+        f"{what}: {takes} {used:,} bytes, {used - budget:,} more than the {budget:,} there are; {remedy}"
+        for what, (used, budget, takes) in budgets.items()
+        if used > budget
+    )
+    return {what: used <= budget for what, (used, budget, _) in budgets.items()}, reasons
+
+
+def _constants(op):
+    """Bytes of an op's weights, biases and, in int8, multipliers and shifts."""
+    if op.weights is None:
+        return 0
+    return op.weights.nbytes + op.bias.nbytes + (5 * op.bias.size if op.weights.dtype == np.int8 else 0)
+
+
+def _estimate(model, op, quantized):
+    if op.kind == "reshape":
+        return 0
+    per_mac, per_output = _ESTIMATE.get(op.kind, _ESTIMATE_OTHERS) if quantized else _ESTIMATE_FLOAT
+    return int(per_mac * op_macs(op, model.shapes) + per_output * np.prod(model.shapes[op.output]))

@@ -1,0 +1,44 @@
+"""Says in one sentence which package is missing, for what only an extra such as ``edgekit[lessons]`` installs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from edgekit.errors import EdgekitError
+
+
+class MissingPackageError(EdgekitError, ImportError):
+    """A package is needed that a plain ``pip install edgekit`` leaves out; the message says how to install it."""
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around the imports of packages that an extra brings.
+
+    Args:
+        name: the extra, for example ``lessons``.
+
+    Raises:
+        MissingPackageError: a package that is imported inside is not installed. One that is installed and fails to
+            import raises its own error.
+
+    Example:
+        >>> with extra("lessons"):
+        ...     import keras
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or find_spec(error.name.partition(".")[0]):
+            raise
+        raise MissingPackageError(explain_missing(error.name, name), name=error.name) from None
+
+
+def explain_missing(package: str, name: str) -> str:
+    """The sentence for a package that is not installed.
+
+    Args:
+        package: its name, also that of a module in it.
+        name: the extra that brings it.
+    """
+    return f'{package.partition(".")[0]} is not installed: run pip install "edgekit[{name}]", which brings it'

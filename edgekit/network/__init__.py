@@ -1,0 +1,43 @@
+"""A network as plain data: named tensors and the ops between them. See `Network`.
+
+ops         the kinds of op: facts, shapes, float32 arithmetic
+graph       Network, and what is asked of one
+keras       reads a Keras model
+windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
+dispatch    the table from a kind of op to a function
+"""
+
+from edgekit.network.dispatch import Dispatch
+from edgekit.network.graph import (
+    Graph,
+    Network,
+    check_input,
+    check_numbers,
+    last_use,
+    map_weights,
+    with_ops,
+)
+from edgekit.network.keras import from_keras
+from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
+
+__all__ = [
+    "ACTIVATIONS",
+    "OPS",
+    "SAME_SCALE",
+    "WEIGHTED",
+    "Dispatch",
+    "Graph",
+    "Kind",
+    "Network",
+    "Op",
+    "Shape",
+    "check_input",
+    "check_numbers",
+    "from_keras",
+    "last_use",
+    "map_weights",
+    "op_macs",
+    "output_shape",
+    "run_op",
+    "with_ops",
+]

@@ -1,0 +1,270 @@
+"""The ops that a network is made of: for each kind its options, its output's shape and its meaning in float32.
+
+Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels are last. Weights are
+
+    conv2d              (out, height, width, in)
+    depthwise_conv2d    (1, height, width, out), where out = in * multiplier
+    fully_connected     (out, in)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.network import windows
+from edgekit.network.dispatch import Dispatch
+
+Shape = tuple[int, ...]  # of a tensor, without the batch
+# Fused activations: the lowest and the highest real value that each lets through.
+ACTIVATIONS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One step from named tensors to a named tensor.
+
+    Attributes:
+        kind: a key of `OPS`.
+        name: the layer's name.
+        inputs: names of the tensors it reads.
+        output: name of the tensor it writes.
+        weights: float32 in a `Network`, int8 in a `QuantizedNetwork`, None where the kind has none.
+        bias: float32 or int32, shape (out,); None where the kind has none.
+        weight_scales: float32, shape (out,) or (1,); only in a `QuantizedNetwork`.
+        stride: (vertical, horizontal).
+        padding: "same" or "valid".
+        activation: a key of `ACTIVATIONS`, fused into this op.
+        pool: (height, width) of a pooling window.
+        paddings: ((top, bottom), (left, right)) of a pad op, filled with the real value 0.
+        axis: of a concatenation, counted without the batch.
+        keepdims: whether a mean over height and width keeps them as 1 x 1.
+    """
+
+    kind: str
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    weight_scales: np.ndarray | None = None
+    stride: tuple[int, int] = (1, 1)
+    padding: str = "valid"
+    activation: str = "none"
+    pool: tuple[int, int] | None = None
+    paddings: tuple[tuple[int, int], tuple[int, int]] | None = None
+    axis: int | None = None
+    keepdims: bool = False
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """(height, width) of the kernel or pooling window; None for other ops."""
+        if self.weights is None:
+            return self.pool
+        return self.weights.shape[1:3] if self.weights.ndim == 4 else None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The facts about one kind of op.
+
+    Attributes:
+        options: names of the attributes of `Op` that matter. A kind with "activation" absorbs a ReLU that follows it.
+        shape: function from the op and the shapes of its inputs to the shape of its output.
+        inputs: number of activations it reads; None for any number.
+        weighted: whether it has weights and a bias.
+        macs: function from the op and its output's shape to its multiply-accumulates.
+        same_scale: whether its int8 output has the scale and zero point of its input: it moves or chooses values.
+        fixed_scale: (scale, zero point) of its int8 output where the specification fixes them.
+        scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, so that equalization may pass it.
+    """
+
+    options: tuple[str, ...] = ()
+    shape: Callable[[Op, Sequence[Shape]], Shape] = lambda op, shapes: tuple(shapes[0])
+    inputs: int | None = 1
+    weighted: bool = False
+    macs: Callable[[Op, Shape], int] = lambda op, shape: 0
+    same_scale: bool = False
+    fixed_scale: tuple[float, int] | None = None
+    scales_through: bool = False
+
+
+OPS: dict[str, Kind] = {}  # the facts about every kind, by its name
+RUN = Dispatch("edgekit/network/ops.py")  # function(op, inputs, shape): the op in float32
+
+
+def kind(name: str, **facts) -> Callable[[Callable], Callable]:
+    """A decorator that makes a kind of op: its facts (see `Kind`), and the function below it as its float32 meaning."""
+    OPS[name] = Kind(**facts)
+    return RUN.register(name)
+
+
+def run_op(op: Op, inputs: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
+    """One op in float32.
+
+    Args:
+        op: an `Op` with float32 weights.
+        inputs: float32 arrays (N, *shape).
+        shape: the output's shape, without the batch.
+
+    Returns:
+        float32 array (N, *shape).
+
+    Raises:
+        ValueError: there is no such kind of op.
+    """
+    y = RUN[op.kind](op, inputs, shape)
+    if op.activation != "none":
+        np.clip(y, *ACTIVATIONS[op.activation], out=y)
+    return np.asarray(y, np.float32)
+
+
+def output_shape(op: Op, shapes: Sequence[Shape]) -> Shape:
+    """The shape of an op's output, from the shapes of its inputs (without the batch)."""
+    return OPS[op.kind].shape(op, shapes)
+
+
+def op_macs(op: Op, shapes: dict[str, Shape]) -> int:
+    """Multiply-accumulates of one op, from the shapes of all tensors."""
+    return OPS[op.kind].macs(op, shapes[op.output])
+
+
+def _moved_window(channels: Callable[[Op, int], int]) -> Callable[[Op, Sequence[Shape]], Shape]:
+    """The shape function of an op that moves a window; `channels` counts those of its output."""
+
+    def shape(op, shapes):
+        height, width, depth = shapes[0]
+        return (*windows.output_size((height, width), op.window, op.stride, op.padding), channels(op, depth))
+
+    return shape
+
+
+@kind(
+    "conv2d",
+    options=("stride", "padding", "activation"),
+    weighted=True,
+    shape=_moved_window(lambda op, depth: op.weights.shape[0]),
+    macs=lambda op, shape: shape[0] * shape[1] * op.weights.size,
+)
+def _conv2d(op, inputs, shape):
+    x = windows.pad_for(inputs[0], op.window, op.stride, op.padding, 0.0)
+    y = windows.conv2d(x, op.weights, op.stride)
+    y += op.bias
+    return y
+
+
+@kind(
+    "depthwise_conv2d",
+    options=("stride", "padding", "activation"),
+    weighted=True,
+    shape=_moved_window(lambda op, depth: op.weights.shape[-1]),
+    macs=lambda op, shape: int(np.prod(shape)) * op.window[0] * op.window[1],
+)
+def _depthwise_conv2d(op, inputs, shape):
+    x = windows.pad_for(inputs[0], op.window, op.stride, op.padding, 0.0)
+    y = windows.depthwise_conv2d(x, op.weights, op.stride)
+    y += op.bias
+    return y
+
+
+@kind(
+    "fully_connected",
+    options=("activation",),
+    weighted=True,
+    shape=lambda op, shapes: (len(op.weights),),
+    macs=lambda op, shape: op.weights.size,
+)
+def _fully_connected(op, inputs, shape):
+    return inputs[0].reshape(len(inputs[0]), -1) @ op.weights.T + op.bias
+
+
+@kind("add", options=("activation",), inputs=2)
+def _add(op, inputs, shape):
+    return inputs[0] + inputs[1]
+
+
+def _joined(op, shapes):
+    first, axis = shapes[0], op.axis
+    return (*first[:axis], sum(other[axis] for other in shapes), *first[axis + 1 :])
+
+
+@kind("concatenate", options=("axis",), inputs=None, shape=_joined, same_scale=True)
+def _concatenate(op, inputs, shape):
+    return np.concatenate(inputs, axis=op.axis + 1)
+
+
+@kind(
+    "average_pool2d",
+    options=("pool", "stride", "padding", "activation"),
+    shape=_moved_window(lambda op, depth: depth),
+    same_scale=True,
+    scales_through=True,
+)
+def _average_pool2d(op, inputs, shape):
+    x = windows.pad_for(inputs[0], op.pool, op.stride, op.padding, 0.0)
+    y = windows.sum_pool2d(x, op.pool, op.stride)
+    y /= windows.valid_cells(inputs[0].shape[1:3], op.pool, op.stride, op.padding)[None, :, :, None]
+    return y
+
+
+@kind(
+    "max_pool2d",
+    options=("pool", "stride", "padding", "activation"),
+    shape=_moved_window(lambda op, depth: depth),
+    same_scale=True,
+    scales_through=True,
+)
+def _max_pool2d(op, inputs, shape):
+    x = windows.pad_for(inputs[0], op.pool, op.stride, op.padding, -np.inf)
+    return windows.max_pool2d(x, op.pool, op.stride)
+
+
+@kind(
+    "mean",
+    options=("keepdims",),
+    shape=lambda op, shapes: (1, 1, shapes[0][-1]) if op.keepdims else (shapes[0][-1],),
+)
+def _mean(op, inputs, shape):
+    return inputs[0].mean(axis=(1, 2), dtype=np.float32, keepdims=op.keepdims)
+
+
+def _padded(op, shapes):
+    (top, bottom), (left, right) = op.paddings
+    height, width, channels = shapes[0]
+    return (height + top + bottom, width + left + right, channels)
+
+
+@kind("pad", options=("paddings",), shape=_padded, same_scale=True, scales_through=True)
+def _pad(op, inputs, shape):
+    return np.pad(inputs[0], ((0, 0), *op.paddings, (0, 0)))
+
+
+@kind("reshape", same_scale=True)  # its output's shape is the network's to say
+def _reshape(op, inputs, shape):
+    return inputs[0].reshape(len(inputs[0]), *shape)
+
+
+@kind("rescale")  # in int8 the same values in other steps
+def _rescale(op, inputs, shape):
+    return inputs[0]
+
+
+@kind("sigmoid", fixed_scale=(1 / 256, -128))
+def _sigmoid(op, inputs, shape):
+    return 0.5 + 0.5 * np.tanh(0.5 * inputs[0])  # 1 / (1 + exp(-x)), which would overflow
+
+
+@kind("tanh", fixed_scale=(1 / 128, 0))
+def _tanh(op, inputs, shape):
+    return np.tanh(inputs[0])
+
+
+@kind("softmax", fixed_scale=(1 / 256, -128))
+def _softmax(op, inputs, shape):
+    e = np.exp(inputs[0] - inputs[0].max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# Kinds by what they have in common.
+WEIGHTED = tuple(name for name, facts in OPS.items() if facts.weighted)
+SAME_SCALE = tuple(name for name, facts in OPS.items() if facts.same_scale)

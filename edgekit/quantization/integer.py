@@ -1,0 +1,261 @@
+"""Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with.
+
+The results equal integer arithmetic. Sums of products are computed in floating point, because that is many times
+faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole numbers have no
+rounding, in whatever order they are added. Each op here is written for reading; `fast_integer` has a second body for
+those with weights, for networks whose bounds it can prove.
+"""
+
+import os
+import weakref
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+
+from edgekit.network import WEIGHTED, Dispatch, Op, last_use, windows
+from edgekit.quantization import fixed_point, formulas
+from edgekit.quantization.fast_integer import Workspace, fast_step
+from edgekit.quantization.formulas import QMAX, QMIN, requantize
+from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
+
+# function(network, op): a function from the op's int8 inputs to its int8 output
+STEP = Dispatch("edgekit/quantization/integer.py")
+
+
+def run(network: Quantized, q: np.ndarray) -> np.ndarray:
+    """The network's int8 output for a batch.
+
+    Args:
+        network: a `QuantizedNetwork`.
+        q: int8 array (N, *input shape).
+
+    Returns:
+        int8 array (N, *output shape).
+
+    Raises:
+        ValueError: q has another type or shape.
+    """
+    q = np.asarray(q)
+    expected = tuple(network.shapes[network.input])
+    if q.dtype != np.int8:
+        raise ValueError(
+            f"integer inference takes int8, got {q.dtype}: quantize_input(real) makes it, predict(real) does both"
+        )
+    if q.shape[1:] != expected or q.ndim != len(expected) + 1:
+        raise ValueError(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
+    if not len(q):
+        return np.zeros((0, *network.shapes[network.output]), np.int8)
+    run_chunk = _compile(network)
+    workers = min(os.cpu_count() or 1, -(-len(q) // _FEWEST))
+    chunks = np.array_split(q, workers * -(-len(q) // (workers * _MOST)))
+    if workers == 1:
+        workspace = Workspace()
+        return np.concatenate([run_chunk(chunk, workspace)[network.output] for chunk in chunks])
+    return np.concatenate(_in_threads(lambda chunk, w: run_chunk(chunk, w)[network.output], chunks, workers))
+
+
+def walk(
+    network: Quantized, q: np.ndarray, batch_size: int = 8, keep: Collection[str] | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """Every int8 tensor of the network, a few images at a time.
+
+    Args:
+        network: a `QuantizedNetwork`.
+        q: int8 array (N, *input shape).
+        batch_size: images at a time.
+        keep: names of the tensors wanted; by default all.
+
+    Yields:
+        dict from tensor name to int8 array (n, *shape), for each batch of n images in turn.
+    """
+    run_chunk, workspace = _compile(network, keep=network.shapes if keep is None else keep), Workspace()
+    for start in range(0, len(q), batch_size):
+        yield run_chunk(q[start : start + batch_size], workspace)
+
+
+# Images that a thread takes through the network at a time: enough to make NumPy's calls worth their while.
+_FEWEST, _MOST = 4, 25
+
+
+# What `_compile` computes from a network's weights, kept as long as the network.
+_STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _compile(network, keep=None):
+    """A function from int8 images and a workspace to the tensors named in keep (by default the output)."""
+    gone = last_use(network, {network.output} if keep is None else set(keep))
+    if network not in _STEPS:
+        steps = []
+        for op in network.ops:
+            fast = fast_step(network, op) if op.kind in WEIGHTED else None
+            steps.append((op, fast, None if fast else STEP[op.kind](network, op)))
+        _STEPS[network] = steps
+    steps = _STEPS[network]
+
+    def run_chunk(q, workspace):
+        tensors = {network.input: q}
+        for position, (op, fast, plain) in enumerate(steps):
+            inputs = [tensors[name] for name in op.inputs]
+            tensors[op.output] = fast(inputs[0], workspace) if fast else plain(inputs)
+            for name in gone.get(position, ()):
+                del tensors[name]
+        return tensors
+
+    return run_chunk
+
+
+def _in_threads(function, chunks, workers):
+    """function(chunk, workspace) of each chunk, a workspace a thread, the matrix products within one thread each."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_limits
+
+    def work(first):
+        workspace = Workspace()
+        return [function(chunk, workspace) for chunk in chunks[first::workers]]
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(work, range(workers)))
+    return [parts[index % workers][index // workers] for index in range(len(chunks))]
+
+
+def _exact_dtype(op, zero_point):
+    """The narrowest float in which every partial sum of this op is a whole number without rounding."""
+    reach = max(QMAX - zero_point, zero_point - QMIN)
+    bound = reach * np.abs(by_channel(op.weights, op.kind).astype(np.int64)).sum(axis=1).max(initial=0)
+    return np.float32 if bound < 2**24 else np.float64
+
+
+def accumulate(network: Quantized, op: Op) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from an op's int8 input to its accumulators without the bias: the sums of (x - z_in) * w, int64."""
+    z_in = network.quantization[op.inputs[0]].zero_point
+    dtype = _exact_dtype(op, z_in)
+    weights = op.weights.astype(dtype)
+
+    def sums(q):
+        x = q.astype(dtype)
+        x -= dtype(z_in)
+        if op.kind == "fully_connected":
+            total = x.reshape(len(x), -1) @ weights.T
+        else:
+            # The border is z_in, which is the real 0: after the subtraction, 0.
+            x = windows.pad_for(x, op.window, op.stride, op.padding, 0)
+            convolve = windows.conv2d if op.kind == "conv2d" else windows.depthwise_conv2d
+            total = convolve(x, weights, op.stride)
+        return total.astype(np.int64)
+
+    return sums
+
+
+@STEP.register("conv2d", "depthwise_conv2d", "fully_connected")
+def _weighted(network, op):
+    z_out = network.quantization[op.output].zero_point
+    multipliers, shifts = requantization(network, op)
+    lowest, highest = output_bounds(network, op)
+    sums = accumulate(network, op)
+
+    def step(inputs):
+        accumulator = sums(inputs[0]) + op.bias
+        return np.clip(requantize(accumulator, multipliers, shifts) + z_out, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("add")
+def _add(network, op):
+    first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    *parts, output = formulas.add_multipliers(first.scale, second.scale, result.scale)
+    lowest, highest = output_bounds(network, op)
+
+    def step(inputs):
+        total: np.ndarray | int = 0
+        for q, source, part in zip(inputs, (first, second), parts, strict=True):
+            total = total + requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
+        return np.clip(requantize(total, *output) + result.zero_point, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("mean")
+def _mean(network, op):
+    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
+    cells = int(np.prod(network.shapes[op.inputs[0]][:2]))
+    multiplier, shift = formulas.mean_multiplier(source.scale, result.scale, cells)
+
+    def step(inputs):
+        total = inputs[0].sum(axis=(1, 2), dtype=np.int64, keepdims=op.keepdims) - cells * source.zero_point
+        return np.clip(requantize(total, multiplier, shift) + result.zero_point, QMIN, QMAX).astype(np.int8)
+
+    return step
+
+
+@STEP.register("average_pool2d")
+def _average_pool2d(network, op):
+    lowest, highest = output_bounds(network, op)
+    size = network.shapes[op.inputs[0]][:2]
+    cells = windows.valid_cells(size, op.pool, op.stride, op.padding)[None, :, :, None].astype(np.int64)
+
+    def step(inputs):
+        x = windows.pad_for(inputs[0].astype(np.int64), op.pool, op.stride, op.padding, 0)
+        total = windows.sum_pool2d(x, op.pool, op.stride)
+        away = np.where(total > 0, total + cells // 2, total - cells // 2)
+        return np.clip(np.sign(away) * (np.abs(away) // cells), lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("max_pool2d")
+def _max_pool2d(network, op):
+    lowest, highest = output_bounds(network, op)
+
+    def step(inputs):
+        x = windows.pad_for(inputs[0], op.pool, op.stride, op.padding, QMIN)
+        return np.clip(windows.max_pool2d(x, op.pool, op.stride), lowest, highest)
+
+    return step
+
+
+@STEP.register("concatenate")
+def _concatenate(network, op):
+    return lambda inputs: np.concatenate(inputs, axis=op.axis + 1)
+
+
+@STEP.register("pad")
+def _pad(network, op):
+    zero_point = network.quantization[op.inputs[0]].zero_point
+    return lambda inputs: np.pad(inputs[0], ((0, 0), *op.paddings, (0, 0)), constant_values=zero_point)
+
+
+@STEP.register("reshape")
+def _reshape(network, op):
+    shape = network.shapes[op.output]
+    return lambda inputs: inputs[0].reshape(len(inputs[0]), *shape)
+
+
+@STEP.register("rescale")
+def _rescale(network, op):
+    table = rescale_table(network, op)
+    return lambda inputs: table[inputs[0].view(np.uint8)]
+
+
+def rescale_table(network: Quantized, op: Op) -> np.ndarray:
+    """Every int8 in the steps of a rescale op's output.
+
+    Returns:
+        int8 array (256,), indexed by the input's bits as an unsigned byte: 0 to 127, then -128 to -1.
+    """
+    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
+    q = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64) - source.zero_point
+    steps = requantize(q, *formulas.rescale_multiplier(source.scale, result.scale))
+    return np.clip(steps + result.zero_point, QMIN, QMAX).astype(np.int8)
+
+
+@STEP.register("sigmoid", "tanh")
+def _lookup(network, op):
+    table = fixed_point.table(op.kind, network.quantization[op.inputs[0]])
+    return lambda inputs: table[inputs[0].view(np.uint8)]
+
+
+@STEP.register("softmax")
+def _softmax(network, op):
+    return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])

@@ -1,0 +1,111 @@
+"""The quantization parameters of tensors and ops: what the formulas give for the ops of a network."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgekit.network import ACTIVATIONS, OPS, Op, Shape
+from edgekit.quantization import formulas
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a tensor of activations is stored: real = scale * (q - zero_point), q an int8."""
+
+    scale: np.float32
+    zero_point: int
+
+    def quantize(self, real: ArrayLike) -> np.ndarray:
+        """int8 array nearest to these real values, those out of range clamped; halves round away from zero."""
+        return formulas.quantize(real, self.scale, self.zero_point)
+
+    def dequantize(self, q: ArrayLike) -> np.ndarray:
+        """float32 array of the real values of these int8 values."""
+        return formulas.dequantize(q, self.scale, self.zero_point)
+
+
+class Quantized(Protocol):
+    """A network in int8, as the arithmetic sees it: `QuantizedNetwork` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def input(self) -> str: ...
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def ops(self) -> tuple[Op, ...]: ...
+
+    @property
+    def shapes(self) -> dict[str, Shape]: ...
+
+    @property
+    def quantization(self) -> dict[str, Quantization]: ...
+
+
+# Outputs with a range that is known beforehand, fixed by the specification.
+FIXED = {
+    kind: Quantization(np.float32(facts.fixed_scale[0]), facts.fixed_scale[1])
+    for kind, facts in OPS.items()
+    if facts.fixed_scale
+}
+# The finest scale at which sigmoid, softmax and tanh can read their input: their fixed-point arithmetic has no finer
+# steps, and TensorFlow Lite Micro stops on them.
+FINEST = np.float32(2.0**-20)
+
+
+def activation_quantization(low: float, high: float) -> Quantization:
+    """The scale and zero point that cover a range of real values; see `formulas.scale_and_zero_point`."""
+    return Quantization(*formulas.scale_and_zero_point(low, high))
+
+
+def channel_axis(kind: str) -> int:
+    """The axis of the output channels in the weights of an op of this kind."""
+    return -1 if kind == "depthwise_conv2d" else 0
+
+
+def by_channel(weights: np.ndarray, kind: str) -> np.ndarray:
+    """Weights as rows (out, everything else)."""
+    if channel_axis(kind) == -1:
+        return weights.reshape(-1, weights.shape[-1]).T
+    return weights.reshape(len(weights), -1)
+
+
+def from_channels(rows: ArrayLike, op: Op) -> np.ndarray:
+    """Weights given as rows (out, everything else), in the op's own shape: the inverse of `by_channel`."""
+    rows = np.asarray(rows)
+    return (rows.T if channel_axis(op.kind) == -1 else rows).reshape(op.weights.shape)
+
+
+def dequantized_weights(op: Op) -> np.ndarray:
+    """The float32 weights of an op in int8: s_w * q."""
+    return formulas.dequantize_weights(op.weights, op.weight_scales, channel_axis(op.kind))
+
+
+def requantization(network: Quantized, op: Op) -> tuple[np.ndarray, np.ndarray]:
+    """The integers that take an op's accumulator to its output's scale: one multiplier and shift for each channel.
+
+    d = s_in * s_w / s_out, in whole numbers by `formulas.multiplier_and_shift`.
+
+    Args:
+        network: a `QuantizedNetwork`.
+        op: one of its ops with weights.
+
+    Returns:
+        (multipliers, shifts): int32 arrays, shape (out,).
+    """
+    s_in, s_out = (float(network.quantization[name].scale) for name in (op.inputs[0], op.output))
+    d = s_in * np.broadcast_to(op.weight_scales, op.bias.shape).astype(np.float64) / s_out
+    multipliers, shifts = formulas.multiplier_and_shift(d)
+    return multipliers.astype(np.int32), shifts.astype(np.int32)
+
+
+def output_bounds(network: Quantized, op: Op) -> tuple[int, int]:
+    """(lowest, highest) int8 of an op's output: the fused activation as a clamp."""
+    q = network.quantization[op.output]
+    return formulas.clamp_bounds(*ACTIVATIONS[op.activation], q.scale, q.zero_point)

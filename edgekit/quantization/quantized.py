@@ -1,0 +1,123 @@
+"""A network in int8, and how scales and zero points are chosen for it."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgekit.calibration import Ranges
+from edgekit.network import WEIGHTED, Graph, Network, Op, check_input
+from edgekit.quantization import formulas, integer
+from edgekit.quantization.formulas import QMAX, QMIN
+from edgekit.quantization.parameters import FINEST, FIXED, Quantization, activation_quantization, channel_axis
+from edgekit.quantization.shared_scales import groups
+
+# How weights are rounded: see `quantize`.
+SCHEMES = ("per_channel", "per_tensor", "naive")
+_MOST_BIAS_STEPS = 2**21  # so that bias and accumulator stay well inside an int32
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedNetwork(Graph):
+    """A network in int8.
+
+    Attributes:
+        name, input, output, shapes: as in `edgekit.network.Network`.
+        ops: tuple of `Op` with int8 weights, float32 weight_scales and int32 bias.
+        quantization: dict from tensor name to `Quantization`.
+    """
+
+    quantization: dict[str, Quantization] = field(repr=False)
+
+    def run(self, q: np.ndarray) -> np.ndarray:
+        """Integer inference: int8 (N, *input shape) to int8 (N, *output shape). See `edgekit.quantization.integer`."""
+        return integer.run(self, q)
+
+    def predict(self, real: np.ndarray) -> np.ndarray:
+        """Real values in, real values out, by way of `run`: float (N, *input shape) to float32 (N, *output shape)."""
+        return self.dequantize_output(self.run(self.quantize_input(real)))
+
+    def quantize_input(self, real: np.ndarray) -> np.ndarray:
+        """Real values (N, *input shape) as the int8 that `run` takes."""
+        return self.quantization[self.input].quantize(check_input(self, real))
+
+    def dequantize_output(self, q: np.ndarray) -> np.ndarray:
+        """The real values, float32, of the int8 outputs of `run`."""
+        return self.quantization[self.output].dequantize(q)
+
+
+def quantize(network: Network, ranges: Ranges, weights: str = "per_channel", bits: int = 8) -> QuantizedNetwork:
+    """Choose scales and zero points, and round the weights.
+
+    Args:
+        network: a `Network`.
+        ranges: `Ranges` of its tensors, from `edgekit.calibration.calibrate`.
+        weights: "per_channel" (a scale for each output channel; fully connected layers have one for the whole tensor,
+            as the specification says), "per_tensor" (one scale for each op), or "naive" (no scale: q = round(w)).
+        bits: of a weight, 2 to 8. Fewer than 8 are stored in an int8 all the same.
+
+    Returns:
+        `QuantizedNetwork`.
+
+    Raises:
+        ValueError: an unknown scheme, bits out of range, or ranges of another network.
+    """
+    if weights not in SCHEMES:
+        raise ValueError(f"weights is one of {', '.join(SCHEMES)}, got {weights!r}")
+    if bits not in range(2, 9):
+        raise ValueError(f"bits is a whole number from 2 to 8, got {bits!r}")
+    missing = set(network.shapes) - set(ranges.limits)
+    if missing:
+        raise ValueError(
+            f"these ranges are not of this network: tensors {', '.join(sorted(missing))} were not calibrated"
+        )
+    network, tensors = _tensor_quantizations(network, ranges)
+    ops = []
+    for op in network.ops:
+        if op.kind in WEIGHTED:
+            scheme = "per_tensor" if weights == "per_channel" and op.kind == "fully_connected" else weights
+            op = _quantize_op(op, scheme, bits, tensors[op.inputs[0]].scale)
+        ops.append(op)
+    return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
+
+
+def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:
+    """The op with int8 weights and int32 bias.
+
+    A channel that is all but constant, whose bias is more than 2^21 steps of s_in * s_w, gets larger steps.
+    """
+    axis = channel_axis(op.kind) if scheme == "per_channel" else None
+    if scheme == "naive":
+        scales = np.ones(1, np.float32)
+    else:
+        bias = np.abs(op.bias.astype(np.float64))
+        if axis is None:
+            bias = bias.max(keepdims=True)
+        scales = formulas.weight_scales(op.weights, axis, bits, bias / (float(input_scale) * _MOST_BIAS_STEPS))
+    q = formulas.round_weights(op.weights, scales, axis, bits)
+    return replace(op, weights=q, weight_scales=scales, bias=formulas.quantize_bias(op.bias, input_scale, scales))
+
+
+def _tensor_quantizations(network, ranges):
+    """The network, and a `Quantization` for each tensor; tensors that share one cover the widest of their ranges."""
+    network, leader = groups(network, FIXED)
+    # A rescale op writes the values that it reads.
+    source = {op.output: op.inputs[0] for op in network.ops if op.kind == "rescale"}
+    limits = {}
+    for name, first in leader.items():
+        low, high = ranges[source.get(name, name)]
+        known = limits.get(first, (0.0, 0.0))
+        limits[first] = (min(known[0], low), max(known[1], high))
+    for op in network.ops:
+        if op.kind in FIXED:
+            _widen(limits, leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN))
+        elif op.kind == "add":  # its int32 holds 20 bits below the inputs' steps: a finer output cannot be computed
+            widths = [limits[leader[name]][1] - limits[leader[name]][0] for name in op.inputs]
+            _widen(limits, leader[op.output], max(widths) * 2.0**-18)
+    shared = {first: activation_quantization(*limits[first]) for first in limits}
+    shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
+    return network, {name: shared[first] for name, first in leader.items()}
+
+
+def _widen(limits, name, width):
+    low, high = limits[name]
+    limits[name] = (low, max(high, low + width))

@@ -1,0 +1,58 @@
+"""Finds the tensors that have to share a scale, and adds a rescale op where they cannot.
+
+Pooling, padding, reshaping and concatenating move values without computing any, so their inputs and output are in the
+same steps. Most often one scale, of the widest of their ranges, serves them all. A sigmoid, tanh or softmax has a scale
+of its own, fixed by the specification: concatenated with other values, its output is first rescaled to theirs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from edgekit.network import SAME_SCALE, Network, Op
+from edgekit.quantization.parameters import Quantization
+
+
+def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network, dict[str, str]]:
+    """Tie the tensors that share a scale.
+
+    Args:
+        network: a `Network`.
+        fixed: dict from op kind to the `Quantization` its output always has.
+
+    Returns:
+        (network, leader): the network, a "rescale" op added before each concatenation that would tie a fixed scale to
+        another; and dict from tensor name to the name that stands for its group.
+    """
+    leader = {name: name for name in network.shapes}
+    known = {op.output: fixed[op.kind] for op in network.ops if op.kind in fixed}
+    shapes, ops = dict(network.shapes), []
+
+    def find(name):
+        while leader[name] != name:
+            name = leader[name]
+        return name
+
+    for op in network.ops:
+        if op.kind == "concatenate" and len({known.get(find(name)) for name in op.inputs}) > 1:
+            inputs = []
+            for position, name in enumerate(op.inputs):
+                if find(name) in known:
+                    rescaled = _unused(f"{op.name}_input_{position}", shapes)
+                    shapes[rescaled], leader[rescaled] = shapes[name], rescaled
+                    ops.append(Op("rescale", rescaled, (name,), rescaled))
+                    name = rescaled
+                inputs.append(name)
+            op = replace(op, inputs=tuple(inputs))
+        if op.kind in SAME_SCALE:
+            for name in op.inputs:
+                first, second = find(op.output), find(name)
+                leader[first] = second
+        ops.append(op)
+    network = Network(network.name, network.input, network.output, shapes, tuple(ops))
+    return network, {name: find(name) for name in shapes}
+
+
+def _unused(name, taken):
+    while name in taken:
+        name += "_"
+    return name

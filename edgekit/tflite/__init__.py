@@ -1,0 +1,29 @@
+"""The .tflite file: the student's own numbers in the format that TensorFlow Lite, LiteRT and TensorFlow Lite Micro run.
+
+No converter stands between. `to_bytes` puts each tensor, scale and op of a network into the flatbuffer unchanged;
+`from_bytes` reads such a file, its own or one from TensorFlow's converter, so that it can be run, compared and compiled
+like any other network here. The format is TensorFlow Lite's schema, version 3 (schema.fbs, file identifier "TFL3").
+"""
+
+from os import PathLike
+from pathlib import Path
+
+from edgekit.network import Graph, Network
+from edgekit.quantization import QuantizedNetwork
+from edgekit.tflite.ops import OPERATORS, Operator
+from edgekit.tflite.reader import from_bytes
+from edgekit.tflite.writer import to_bytes
+
+__all__ = ["OPERATORS", "Operator", "from_bytes", "load", "save", "to_bytes"]
+
+
+def save(network: Graph, path: str | PathLike[str]) -> Path:
+    """Write the network to a .tflite file; returns the `pathlib.Path`."""
+    path = Path(path)
+    path.write_bytes(to_bytes(network))
+    return path
+
+
+def load(path: str | PathLike[str]) -> Network | QuantizedNetwork:
+    """Read a .tflite file; see `from_bytes`."""
+    return from_bytes(Path(path).read_bytes())

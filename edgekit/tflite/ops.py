@@ -1,0 +1,182 @@
+"""Each op in a .tflite file, both ways: its operator code, its options and the constants that it reads.
+
+The format is TensorFlow Lite's schema, version 3. `writer` and `reader` walk over a network and a file; all that
+belongs to one kind of op stands here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.network import OPS, Op
+
+
+def _no_options(writer: Any, op: Op, options: Any) -> None:
+    """Nothing to write."""
+
+
+def _reads_nothing(call: Any) -> dict[str, Any]:
+    """Nothing to read."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A kind of op in a .tflite file.
+
+    Attributes:
+        code: the name of its operator in the schema.
+        micro: the function of TensorFlow Lite Micro's op resolver that registers it.
+        options: the name of its options in the schema; None where it has none.
+        int8_version: the version of the operator that first took int8; in float32 all are of version 1.
+        also: other operator codes that are read as this kind.
+        write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
+        constants: function(writer, op) to the tensors that it reads besides activations; None where it has none.
+        read: function(call: `reader.Call`) to the attributes of the `Op`, the fused activation excepted.
+    """
+
+    code: str
+    micro: str
+    options: str | None = None
+    int8_version: int = 2
+    also: tuple[str, ...] = ()
+    write: Callable[[Any, Op, Any], None] = _no_options
+    constants: Callable[[Any, Op], list[int]] | None = None
+    read: Callable[[Any], dict[str, Any]] = _reads_nothing
+
+
+def _write_window(writer, op, options):
+    options.padding = writer.schema.Padding.SAME if op.padding == "same" else writer.schema.Padding.VALID
+    options.strideH, options.strideW = op.stride
+
+
+def _read_window(call):
+    same = call.options.padding == call.schema.Padding.SAME
+    return {"stride": (call.options.strideH, call.options.strideW), "padding": "same" if same else "valid"}
+
+
+def _write_convolution(writer, op, options):
+    _write_window(writer, op, options)
+    options.dilationHFactor = options.dilationWFactor = 1
+    if op.kind == "depthwise_conv2d":
+        options.depthMultiplier = op.weights.shape[-1] // writer.network.shapes[op.inputs[0]][-1]
+
+
+def _read_convolution(call):
+    dilation = (call.options.dilationHFactor, call.options.dilationWFactor)
+    if dilation != (1, 1):
+        call.refuse(f"dilation {dilation}")
+    return _read_window(call)
+
+
+def _write_pool(writer, op, options):
+    _write_window(writer, op, options)
+    options.filterHeight, options.filterWidth = op.pool
+
+
+def _read_pool(call):
+    return _read_window(call) | {"pool": (call.options.filterHeight, call.options.filterWidth)}
+
+
+def _write_axis(writer, op, options):
+    options.axis = op.axis + 1
+
+
+def _read_axis(call):
+    axis = int(call.options.axis) % len(call.output_tensor.shape) - 1
+    if axis < 0:
+        call.refuse("the batch as its axis")
+    return {"axis": axis}
+
+
+def _write_keepdims(writer, op, options):
+    options.keepDims = op.keepdims
+
+
+def _read_mean(call):
+    axes = call.constant(1, np.int32)
+    if axes is None or sorted(axes.reshape(-1) % 4) != [1, 2] or len(call.shape(0)) != 3:
+        call.refuse("other axes than height and width")
+    return {"keepdims": bool(call.options.keepDims)}
+
+
+def _read_pad(call):
+    paddings = call.constant(1, np.int32)
+    if paddings is None or paddings.shape != (4, 2) or paddings[[0, 3]].any():
+        call.refuse("padding of other dimensions than height and width")
+    return {"paddings": tuple(tuple(int(n) for n in pair) for pair in paddings[1:3])}
+
+
+def _write_shape(writer, op, options):
+    options.newShape = [1, *map(int, writer.network.shapes[op.output])]
+
+
+def _write_beta(writer, op, options):
+    options.beta = 1.0
+
+
+def _read_softmax(call):
+    if call.options.beta != 1:
+        call.refuse(f"beta {call.options.beta}")
+    return {}
+
+
+# The operator for each kind of op.
+OPERATORS = {
+    "conv2d": Operator("CONV_2D", "AddConv2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
+    "depthwise_conv2d": Operator(
+        "DEPTHWISE_CONV_2D",
+        "AddDepthwiseConv2D",
+        "DepthwiseConv2DOptions",
+        3,
+        write=_write_convolution,
+        read=_read_convolution,
+    ),
+    "fully_connected": Operator("FULLY_CONNECTED", "AddFullyConnected", "FullyConnectedOptions", 4),
+    "add": Operator("ADD", "AddAdd", "AddOptions"),
+    "concatenate": Operator(
+        "CONCATENATION", "AddConcatenation", "ConcatenationOptions", write=_write_axis, read=_read_axis
+    ),
+    "average_pool2d": Operator(
+        "AVERAGE_POOL_2D", "AddAveragePool2D", "Pool2DOptions", write=_write_pool, read=_read_pool
+    ),
+    "max_pool2d": Operator("MAX_POOL_2D", "AddMaxPool2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
+    "mean": Operator(
+        "MEAN",
+        "AddMean",
+        "ReducerOptions",
+        write=_write_keepdims,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/axis", [1, 2])],
+        read=_read_mean,
+    ),
+    "pad": Operator(
+        "PAD",
+        "AddPad",
+        "PadOptions",
+        constants=lambda writer, op: [writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings, (0, 0)])],
+        read=_read_pad,
+    ),
+    "reshape": Operator(
+        "RESHAPE",
+        "AddReshape",
+        "ReshapeOptions",
+        1,
+        also=("SQUEEZE", "EXPAND_DIMS"),
+        write=_write_shape,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *writer.network.shapes[op.output]))],
+    ),
+    "rescale": Operator("QUANTIZE", "AddQuantize"),
+    "sigmoid": Operator("LOGISTIC", "AddLogistic"),
+    "tanh": Operator("TANH", "AddTanh"),
+    "softmax": Operator("SOFTMAX", "AddSoftmax", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
+}
+KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
+# What a fused activation is called in the schema's ActivationFunctionType.
+ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
+
+
+def has_activation(kind: str) -> bool:
+    """Whether ops of this kind can have a fused activation."""
+    return "activation" in OPS[kind].options

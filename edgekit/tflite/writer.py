@@ -1,0 +1,159 @@
+"""Writes a .tflite file; see `to_bytes`."""
+
+from typing import Any
+
+import numpy as np
+
+from edgekit.network import Graph, Op
+from edgekit.quantization import QuantizedNetwork, channel_axis
+from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
+
+
+def to_bytes(network: Graph) -> bytes:
+    """The network as the bytes of a .tflite file.
+
+    Args:
+        network: a `Network` (float32) or a `QuantizedNetwork` (int8).
+
+    Returns:
+        bytes. Input and output are of the network's own type, with a batch of 1.
+
+    Example:
+        >>> pathlib.Path("xormodel.tflite").write_bytes(to_bytes(network))
+    """
+    return Writer(network).to_bytes()
+
+
+class Writer:
+    """Collects tensors, buffers and operators, then packs them."""
+
+    def __init__(self, network: Graph) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.network = network
+        self.quantization = network.quantization if isinstance(network, QuantizedNetwork) else {}
+        self.type = schema.TensorType.INT8 if self.quantization else schema.TensorType.FLOAT32
+        self.buffers = [schema.BufferT()]  # buffer 0 is empty, by convention: the one of all activations
+        self.tensors: list[Any] = []
+        self.codes: list[Any] = []
+        self.operators: list[Any] = []
+
+    def to_bytes(self) -> bytes:
+        """Pack the network."""
+        import flatbuffers
+
+        schema, network = self.schema, self.network
+        index = {}
+        for name, shape in network.shapes.items():
+            q = self.quantization.get(name)
+            index[name] = self._tensor(name, (1, *shape), self.type, q and self._scales([q.scale], [q.zero_point]))
+        for op in network.ops:
+            self._operator(op, [index[name] for name in op.inputs], index[op.output])
+        graph = schema.SubGraphT()
+        graph.name = network.name
+        graph.tensors, graph.operators = self.tensors, self.operators
+        graph.inputs, graph.outputs = [index[network.input]], [index[network.output]]
+        model = schema.ModelT()
+        model.version = 3
+        model.description = network.name
+        model.subgraphs = [graph]
+        model.operatorCodes = self.codes
+        model.signatureDefs = [self._signature(graph)]
+        model.metadata = [self._metadata("model_name", network.name)]
+        model.buffers = self.buffers
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    def _signature(self, graph):
+        signature = self.schema.SignatureDefT()
+        signature.signatureKey = "serving_default"
+        signature.subgraphIndex = 0
+        for what, index in (("inputs", graph.inputs[0]), ("outputs", graph.outputs[0])):
+            entry = self.schema.TensorMapT()
+            entry.name, entry.tensorIndex = self.tensors[index].name, index
+            setattr(signature, what, [entry])
+        return signature
+
+    def _metadata(self, name, text):
+        entry = self.schema.MetadataT()
+        entry.name, entry.buffer = name, self._buffer(np.frombuffer(text.encode(), np.uint8))
+        return entry
+
+    def _buffer(self, data):
+        buffer = self.schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def _scales(self, scales, zero_points, dimension=0):
+        quantization = self.schema.QuantizationParametersT()
+        quantization.scale = [float(s) for s in scales]
+        quantization.zeroPoint = [int(z) for z in zero_points]
+        quantization.quantizedDimension = dimension
+        return quantization
+
+    def _tensor(self, name, shape, kind, quantization=None, data=None):
+        tensor = self.schema.TensorT()
+        tensor.name, tensor.shape, tensor.type = name, list(map(int, shape)), kind
+        tensor.quantization = quantization
+        tensor.buffer = 0 if data is None else self._buffer(data)
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def constant(self, name: str, values: Any) -> int:
+        """Enter an int32 constant; returns the index of its tensor."""
+        values = np.asarray(values, np.int32)
+        return self._tensor(name, values.shape, self.schema.TensorType.INT32, data=values)
+
+    def _weights(self, op):
+        name, weights, bias = op.name, op.weights, op.bias
+        if not self.quantization:
+            return [
+                self._tensor(f"{name}/weights", weights.shape, self.type, data=weights),
+                self._tensor(f"{name}/bias", bias.shape, self.type, data=bias),
+            ]
+        scales, zeros = op.weight_scales, np.zeros(op.weight_scales.shape, int)
+        dimension = channel_axis(op.kind) % weights.ndim
+        bias_scales = self.quantization[op.inputs[0]].scale * scales
+        return [
+            self._tensor(f"{name}/weights", weights.shape, self.type, self._scales(scales, zeros, dimension), weights),
+            # quantized_dimension of a bias is 0 whatever that of the weights: LiteRT refuses others.
+            self._tensor(
+                f"{name}/bias", bias.shape, self.schema.TensorType.INT32, self._scales(bias_scales, zeros), bias
+            ),
+        ]
+
+    def _operator(self, op, inputs, output):
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._opcode(op)
+        if op.weights is not None:
+            inputs = [*inputs, *self._weights(op)]
+        if OPERATORS[op.kind].constants:
+            inputs = [*inputs, *OPERATORS[op.kind].constants(self, op)]
+        operator.inputs, operator.outputs = inputs, [output]
+        if name := OPERATORS[op.kind].options:
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
+            operator.builtinOptions = self._options(op, name)
+        self.operators.append(operator)
+
+    def _opcode(self, op):
+        code = getattr(self.schema.BuiltinOperator, OPERATORS[op.kind].code)
+        for index, known in enumerate(self.codes):
+            if known.builtinCode == code:
+                return index
+        entry = self.schema.OperatorCodeT()
+        entry.builtinCode = code
+        entry.deprecatedBuiltinCode = min(code, 127)
+        entry.version = OPERATORS[op.kind].int8_version if self.quantization else 1
+        self.codes.append(entry)
+        return len(self.codes) - 1
+
+    def _options(self, op: Op, name: str) -> Any:
+        options = getattr(self.schema, f"{name}T")()
+        if has_activation(op.kind):
+            code = ACTIVATION_CODES[op.activation]
+            options.fusedActivationFunction = getattr(self.schema.ActivationFunctionType, code)
+        OPERATORS[op.kind].write(self, op, options)
+        return options

@@ -1,0 +1,24 @@
+"""Reading a Keras model keeps its name, and names the layer that cannot be read."""
+
+import keras
+import pytest
+
+from edgekit import network
+
+
+def test_a_sequential_model_keeps_its_name():
+    for _ in range(2):  # Keras numbers what it makes inside
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="gesture")
+        assert network.from_keras(model).name == "gesture"
+        assert network.from_keras(model).name == "gesture"
+
+
+def test_a_functional_model_keeps_its_name():
+    x = keras.Input((2,))
+    assert network.from_keras(keras.Model(x, keras.layers.Dense(3)(x), name="wave")).name == "wave"
+
+
+def test_a_layer_that_is_not_supported_is_named_with_those_that_are():
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.UpSampling2D(name="larger")])
+    with pytest.raises(ValueError, match=r"layer 'larger' is a UpSampling2D.*supported are Conv2D, .*Flatten"):
+        network.from_keras(model)

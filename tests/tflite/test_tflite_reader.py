@@ -1,0 +1,103 @@
+"""A .tflite file of TensorFlow's converter is read, and means to edgekit what it means to TensorFlow Lite Micro."""
+
+import keras
+import numpy as np
+import pytest
+from converted import branched, convert, random_images, settle
+from hypothesis import given
+from random_networks import MANY, quantized_networks
+from reference import litert, micro
+
+from edgekit import calibration, network, quantization, tflite
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    return settle(branched(), random_images((12, 12, 3), 64))
+
+
+def test_the_converters_int8_file_is_bit_exact_with_micro(model):
+    data = convert(model, "int8", random_images((12, 12, 3), 30))
+    net = tflite.from_bytes(data)
+    assert {op.kind for op in net.ops} >= {"rescale", "concatenate", "add", "mean", "softmax", "tanh", "pad"}
+    q = net.quantize_input(random_images((12, 12, 3), 40))
+    np.testing.assert_array_equal(net.run(q), micro(data, q))
+
+
+def test_the_converters_int8_mobilenet_v2_is_bit_exact_with_micro():
+    keras.utils.set_random_seed(2)
+    images = random_images((96, 96, 3), 12)
+    model = keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None, classes=10)
+    data = convert(settle(model, images), "int8", images)
+    net = tflite.from_bytes(data)
+    q = net.quantize_input(images)
+    assert len(np.unique(net.run(q))) > 10
+    np.testing.assert_array_equal(net.run(q), micro(data, q))
+
+
+def test_an_int8_file_that_takes_and_gives_floats_is_read_without_its_ends(model):
+    data = convert(model, "int8 with float32 ends", random_images((12, 12, 3), 30))
+    net = tflite.from_bytes(data)
+    x = random_images((12, 12, 3), 40)
+    np.testing.assert_array_equal(net.predict(x), micro(data, x))
+
+
+def test_the_converters_float_file_agrees_with_keras_and_can_be_quantized(model):
+    net = tflite.from_bytes(convert(model, "float32"))
+    assert isinstance(net, network.Network)
+    x = random_images((12, 12, 3), 40)
+    np.testing.assert_allclose(net.run(x), model.predict(x, verbose=0), atol=1e-5)
+    quantized = quantization.quantize(net, calibration.calibrate(net, x))
+    q = quantized.quantize_input(x)
+    np.testing.assert_array_equal(quantized.run(q), micro(tflite.to_bytes(quantized), q))
+    np.testing.assert_allclose(litert(tflite.to_bytes(net), x), net.run(x), atol=1e-5)
+
+
+@MANY
+@given(quantized_networks())
+def test_random_networks_are_bit_exact_after_writing_and_reading(drawn):
+    net, q = drawn
+    again = tflite.from_bytes(tflite.to_bytes(net))
+    np.testing.assert_array_equal(again.run(q), net.run(q))
+    assert again.name == net.name
+    assert again.quantization == net.quantization
+    assert [op.kind for op in again.ops] == [op.kind for op in net.ops]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("dynamic range", "int8 weights and float32 activations"), ("float16", "DEQUANTIZE")]
+)
+def test_a_partly_quantized_file_is_refused_and_says_what_is_supported(kind, reason):
+    source = keras.Input((128,))
+    with pytest.raises(ValueError, match=reason):
+        tflite.from_bytes(convert(keras.Model(source, keras.layers.Dense(128)(source)), kind))
+
+
+def test_an_op_that_is_not_supported_is_named():
+    source = keras.Input((4, 4, 2))
+    odd = keras.Model(source, keras.layers.UpSampling2D(2)(source))
+    with pytest.raises(ValueError, match="TILE, which is not supported; supported are ADD, "):
+        tflite.from_bytes(convert(odd, "float32"))
+
+
+def test_bytes_that_are_no_tflite_file_are_refused_whatever_they_are():
+    with pytest.raises(ValueError, match=r"no \.tflite file"):
+        tflite.from_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"no \.tflite file"):
+        tflite.from_bytes(b"")
+
+
+def test_a_damaged_file_never_ends_in_anything_but_a_value_error(model):
+    data = bytearray(convert(model, "float32"))
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(data[: random.integers(8, len(data))])
+        for position in random.integers(8, len(damaged), 20):
+            damaged[position] = random.integers(256)
+        try:
+            tflite.from_bytes(bytes(damaged))
+        except ValueError:
+            refused += 1
+    assert refused > 30
