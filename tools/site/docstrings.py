@@ -1,8 +1,8 @@
 """Tells griffe, which reads the code for the API reference, four habits of this code.
 
 A comment above a public constant, or after it on its line, documents it; ``BLUE, ORANGE = ...`` makes two constants.
-In a docstring, ``low, high: the range`` describes two arguments, and ``Example:`` begins one or more examples. In a module's docstring,
-a paragraph of words in columns is a table.
+In a docstring, ``low, high: the range`` describes two arguments, and ``Example:`` begins one or more examples. In a
+module's docstring, a paragraph of words in columns is a table.
 """
 
 import ast
