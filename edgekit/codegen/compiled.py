@@ -1,7 +1,7 @@
 """The `compiled` engine: C for exactly one network, one call an op, over an arena that is planned here.
 
 The kernels are the hand-written files in edgekit/codegen/kernels; those that the network uses are put into the file, so
-that it needs no other. What is generated is data (weights, shapes, scales) and the list of calls.
+that it needs no other. Only data (weights, shapes, scales) and the list of calls are generated.
 """
 
 import re

@@ -23,7 +23,7 @@ class Step:
         constants: C definitions that the call names.
         scratch: bytes of working memory that the call needs.
         overlap: function of the names of input and output that gives the `Rule` by which they may share memory, or
-            None where they may not.
+            None where they must not.
     """
 
     kernel: str

@@ -84,7 +84,7 @@ def _picture_class():
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with the house style: ``with style(): ...`` also for a Matplotlib figure of one's own."""
+    """Draw with the house style: ``with style(): ...`` also for your own Matplotlib figure."""
     with extra("lessons"):
         import matplotlib
 

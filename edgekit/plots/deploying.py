@@ -25,7 +25,7 @@ class ArenaLike(Protocol):
 
 
 class Costs(Protocol):
-    """What a network costs, as `edgekit.cost.Deployment`."""
+    """The costs of a network, as `edgekit.cost.Deployment`."""
 
     @property
     def rows(self) -> Sequence: ...

@@ -86,7 +86,7 @@ def points(dataset: Dataset, title: str = "Which class is each input?") -> Figur
 def decision_boundary(
     predict: Any, dataset: Dataset | None = None, title: str = "Decision boundary", *, steps: int = 161
 ) -> Figure:
-    """What a classifier with two inputs answers over the plane; the line is where it is undecided, at 0.5.
+    """The answers of a classifier with two inputs over the plane; on the line it is undecided, at 0.5.
 
     Args:
         predict: a Keras model, a `Network`, a `QuantizedNetwork`, or a function from inputs (N, 2) to N outputs, each

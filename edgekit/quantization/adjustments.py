@@ -89,7 +89,7 @@ def _peaks(network, images):
 
 
 def _factors(first, second, peak):
-    """What to divide each channel by: 1 for those that must stay."""
+    """The number to divide each channel by: 1 for those that must stay."""
     r1 = np.abs(by_channel(first.weights, first.kind)).max(axis=1).astype(np.float64)
     r2 = _read_ranges(second, len(r1))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -173,7 +173,7 @@ OPERATORS = {
     "softmax": Operator("SOFTMAX", "AddSoftmax", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
 }
 KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
-# What a fused activation is called in the schema's ActivationFunctionType.
+# The names of fused activations in the schema's ActivationFunctionType.
 ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
 
 
