@@ -269,10 +269,10 @@ def _resume(path: Path, inputs: np.ndarray, device: Board) -> list[dict]:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
     if lines and lines[0].strip() != ",".join(COLUMNS):
         raise BenchmarkError(f"{path} is not a benchmark's results: choose another file")
-    rows = []
+    rows: list[dict] = []
     for line in csv.DictReader(line for line in lines if line.endswith("\n")):  # an incomplete last line is left out
         try:
-            row = {
+            row: dict = {
                 "row": int(line["row"]),
                 "image": line["image"],
                 "model": line["model"],

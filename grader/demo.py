@@ -1,4 +1,4 @@
-"""Three made-up students, graded by nbgrader in a course of their own: does the lesson mark as it should?"""
+"""Grades three made-up students in a course of their own, and checks that the lesson marks as it should."""
 
 import copy
 import subprocess
@@ -25,7 +25,7 @@ configure(get_config(), {root!r})
 
 @dataclass
 class Marks:
-    """What one student got for one cell; ``by_hand`` where nobody has marked it yet."""
+    """The points of one student for one cell; ``by_hand`` where nobody has marked it yet."""
 
     points: float
     maximum: float
@@ -74,7 +74,7 @@ def nbgrader(course: Course, *arguments: str, check: bool = True) -> subprocess.
 
 
 def marks(course: Course, name: str) -> dict[str, dict[str, Marks]]:
-    """What the gradebook says: for every student, the marks of every cell in the lesson's order."""
+    """The gradebook's marks: for every student, the mark of every cell in the lesson's order."""
     order = [
         cell.metadata.nbgrader.grade_id
         for cell in read_lesson(course.lesson(name)).cells
@@ -109,7 +109,7 @@ def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, 
 
 
 def _failures(course: Course, name: str, student: str) -> dict[str, str]:
-    """What the failed tests of a graded notebook say to the instructor."""
+    """The messages of the failed tests of a graded notebook, for the instructor."""
     graded = nbformat.read(course.graded_notebook(student, name), as_version=4)
     return {
         cell.metadata.nbgrader.grade_id: "\n".join(
@@ -148,7 +148,7 @@ def maximum(marked: dict[str, Marks]) -> float:
 
 
 def problems(marked: dict[str, dict[str, Marks]]) -> list[str]:
-    """What is wrong with a lesson that is marked so; empty when all is well."""
+    """The faults of a lesson that is marked so, each in a sentence; none when all is well."""
     honest, empty = marked["honest"], marked["empty"]
     by_hand = {name for name, mark in honest.items() if mark.by_hand}
     full = maximum(honest)

@@ -1,4 +1,4 @@
-"""Where a course keeps its things: every path and the gradebook are asked of `Course`, and joined nowhere else."""
+"""Knows every path of a course, and its gradebook: all other modules ask `Course` for them, and join none."""
 
 import shlex
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Course:
         return self.source(name) / f"{name}.ipynb"
 
     def submissions(self, name: str) -> list[Path]:
-        """What lies where the submissions for a lesson belong; its name and type are anybody's."""
+        """Everything in the place of the submissions for a lesson, whatever its name and type."""
         return sorted((self.root / "submitted").glob(f"*/{name}"))
 
     def submitted(self, student: str, name: str) -> Path:
@@ -140,7 +140,7 @@ class Course:
 
 
 def left_in_old_place(checkout: Path) -> dict[Path, Path]:
-    """What an instructor's checkout still has in grader/ of the course, each with its place in grader/course/."""
+    """The course's files that a checkout still has in grader/, each with its place in grader/course/."""
     old = checkout / "grader"
     found = {}
     for pattern, folder in _OLD_PLACES.items():

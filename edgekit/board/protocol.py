@@ -27,7 +27,7 @@ HELLO, IMAGE, QUERY, SET_BAUD, SHOW = 0x81, 0x82, 0x83, 0x84, 0x85
 # From the board.
 READY, RESULT, ERROR, MISSING, PHOTO = 0x91, 0x92, 0x93, 0x94, 0x95
 
-_INPUT_TYPES = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
+_INPUT_TYPES: dict[str, np.dtype] = {"f": np.dtype("<f4"), "u": np.dtype("u1")}
 _LONGEST_TEXT = 1 << 16  # bytes kept of text that nobody reads: the last ones
 _LONGEST = MAX_PAYLOAD + OVERHEAD + 2  # bytes between two zeros: COBS adds at most 2 here
 
@@ -176,7 +176,7 @@ class Reader:
             del self._text[:-_LONGEST_TEXT]
 
 
-def _looks_like_text(start: bytes) -> bool:
+def _looks_like_text(start: bytes | bytearray) -> bool:
     return all(byte < 0x80 and (byte >= 32 or byte in b"\t\r\n\x1b") for byte in start)
 
 

@@ -152,9 +152,8 @@ class SimulatedTransport(SerialTransport):
     simulated = True
 
     def __init__(self, program: str | Path) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process, port = start_simulator(program)
         try:
-            self._process, port = start_simulator(program)
             super().__init__(port)
         except BaseException:
             self.close()
@@ -189,8 +188,7 @@ class SimulatedTransport(SerialTransport):
     def close(self) -> None:
         if hasattr(self, "_serial"):
             super().close()
-        if self._process is not None:
-            stop_simulator(self._process)
+        stop_simulator(self._process)
 
 
 def start_simulator(program: str | Path) -> tuple["subprocess.Popen[bytes]", str]:
@@ -213,6 +211,7 @@ def start_simulator(program: str | Path) -> tuple["subprocess.Popen[bytes]", str
         )
     except OSError as error:
         raise TransportError(f"the simulated board {program} does not start ({error}): build it first") from None
+    assert process.stdout is not None  # a pipe
     line, deadline = b"", time.monotonic() + BOOT_SECONDS
     while not line.endswith(b"\n") and (remaining := deadline - time.monotonic()) > 0:
         if not select.select([process.stdout], [], [], remaining)[0]:
@@ -234,6 +233,7 @@ def stop_simulator(process: "subprocess.Popen[bytes]") -> None:
     Args:
         process: as `start_simulator` returned it.
     """
+    assert process.stdin is not None  # a pipe
     with contextlib.suppress(OSError):
         process.stdin.close()
     try:
@@ -250,11 +250,12 @@ def describe_exit(status: int | None) -> str:
         status: its exit status, negative for a signal.
     """
     if status is not None and status < 0:
-        return {
+        reasons: dict[int, str] = {
             signal.SIGSEGV: "it used memory that is not its own (for example an index outside an array)",
             signal.SIGABRT: "it called abort() (for example a failed assert)",
             signal.SIGFPE: "it divided an integer by zero",
-        }.get(-status, f"it was ended by signal {-status}")
+        }
+        return reasons.get(-status, f"it was ended by signal {-status}")
     return "app_main() returned, but a board's program runs for ever" if status == 0 else f"exit status {status}"
 
 
@@ -273,21 +274,24 @@ class StdioTransport(Transport):
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         except OSError as error:
             raise TransportError(f"{command[0]} does not start ({error})") from None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
 
     def read(self, timeout: float) -> bytes:
-        if not select.select([self._process.stdout], [], [], timeout)[0]:
+        if not select.select([self._output], [], [], timeout)[0]:
             return b""
-        data = os.read(self._process.stdout.fileno(), 65536)
+        data = os.read(self._output.fileno(), 65536)
         if not data:
             raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.wait())}")
         return data
 
     def write(self, data: bytes) -> None:
         try:
-            self._process.stdin.write(data)
+            self._input.write(data)
         except OSError:
             raise TransportError(f"the simulated board has stopped: {describe_exit(self._process.wait())}") from None
 
     def close(self) -> None:
         stop_simulator(self._process)
-        self._process.stdout.close()
+        self._output.close()

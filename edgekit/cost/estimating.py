@@ -113,7 +113,7 @@ class Deployment:
         lines.append("fits: " + ", ".join(f"{what} {'yes' if yes else 'NO'}" for what, yes in self.fits.items()))
         return "\n".join(lines + list(self.reasons))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.table()
 
     def _repr_pretty_(self, printer, cycle):

@@ -129,4 +129,5 @@ def _code(lines: list[str]) -> tuple[str, str]:
     quoted = [match[1] if (match := _CODE.match(line)) else line for line in lines]
     quoted = [line.expandtabs(4) for line in quoted]
     indent = min(len(line) - len(line.lstrip()) for line in quoted)
-    return tuple(line[indent:].rstrip() for line in quoted)
+    source, marker = (line[indent:].rstrip() for line in quoted[:2])
+    return source, marker

@@ -49,7 +49,10 @@ def prepare() -> None:
     try:
         package = aside / "tool-scons"
         local = package / f"scons-local-{scons}"
-        source = Path(util.find_spec("SCons").origin).parent
+        found = util.find_spec("SCons")
+        assert found is not None
+        assert found.origin is not None
+        source = Path(found.origin).parent
         shutil.copytree(source, local / "SCons", ignore=shutil.ignore_patterns("__pycache__"))
         (package / "scons.py").write_text(_SCONS.format(local=local.name))
         identity = {"name": "tool-scons", "version": version}
@@ -150,6 +153,7 @@ def run(
         errors="replace",
     ) as process:
         try:
+            assert process.stdout is not None  # a pipe
             for line in process.stdout:
                 lines.append(line)
                 on_line(line.rstrip("\n"))

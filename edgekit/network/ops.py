@@ -9,6 +9,7 @@ Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels ar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ OPS: dict[str, Kind] = {}  # the facts about every kind, by its name
 RUN = Dispatch("edgekit/network/ops.py")  # function(op, inputs, shape): the op in float32
 
 
-def kind(name: str, **facts) -> Callable[[Callable], Callable]:
+def kind(name: str, **facts: Any) -> Callable[[Callable], Callable]:
     """A decorator that makes a kind of op: its facts (see `Kind`), and the function below it as its float32 meaning."""
     OPS[name] = Kind(**facts)
     return RUN.register(name)

@@ -8,15 +8,12 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edgekit.board import BoardError, Result
 from edgekit.errors import EdgekitError
 from edgekit.firmware import FirmwareError, Problem
 from edgekit.notebook.session import check_port, this_notebook
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _FIRST_LINE = 2  # of a cell's body, counted as JupyterLab does: line 1 is the magic itself
 _MOST = 4  # errors shown at once: the later ones often follow from the first
@@ -30,11 +27,11 @@ class Explained(EdgekitError):
         return str(self).splitlines()
 
 
-def register(ipython: "InteractiveShell") -> None:
+def register(ipython: Any) -> None:
     """Add the magics to a running IPython, and connect the session (``%load_ext edgekit`` does this).
 
     Args:
-        ipython: the notebook's IPython.
+        ipython: the notebook's IPython, an `InteractiveShell`.
     """
     this_notebook.listen()
     ipython.register_magic_function(_firmware, "cell", "firmware")

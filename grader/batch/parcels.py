@@ -64,14 +64,11 @@ class Parcel:
 
     @classmethod
     def of(cls, lesson: LessonParcel, course: Course, student: str) -> "Parcel":
-        """Pack what ``student`` handed in; links and devices are left behind.
+        """Pack all that ``student`` handed in, except links and devices.
 
-        Raises
-        ------
-        NotToBeSent
-            Where there is no notebook, or the files together are too large.
-        OSError
-            Where they cannot be read.
+        Raises:
+            NotToBeSent: Where there is no notebook, or the files together are too large.
+            OSError: Where they cannot be read.
         """
         folder = course.submitted(student, lesson.name)
         if not os.path.lexists(course.submitted_notebook(student, lesson.name)):
@@ -145,7 +142,7 @@ def _write(files: dict[str, bytes], folder: Path) -> None:
 
 
 def _lesson_gradebook(path: Path) -> bytes:
-    """The gradebook with every table emptied but those that describe lessons: students stay at home."""
+    """The gradebook with only the tables that describe lessons; all others are emptied, so that no student is in it."""
     with tempfile.TemporaryDirectory(prefix="edgekit-gradebook-") as scratch:
         copy = Path(scratch) / "copy.db"
         source, target = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)

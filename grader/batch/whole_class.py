@@ -1,4 +1,4 @@
-"""Grades a whole class at once: notebooks run side by side, one process writes the marks, and none is ever lost."""
+"""Grades a whole class at once: notebooks run side by side, and one process writes the marks, so that none is lost."""
 
 import collections
 import concurrent.futures
@@ -40,27 +40,20 @@ class GradingReport:
     unsafe: bool = False  # without the sandbox
     failed: dict[str, str] = field(default_factory=dict)  # not graded
     unreadable: dict[str, str] = field(default_factory=dict)  # graded 0, as the file is no notebook
-    stopped: dict[str, str] = field(default_factory=dict)  # graded, but the sandbox had to stop their code
+    stopped: dict[str, str] = field(default_factory=dict)  # graded, though the sandbox had to stop their code
 
 
 def grade(course: Course, name: str, workers: Workers, force: bool = False, unsafe: bool = False) -> GradingReport:
     """Grade what has been handed in for lesson ``name`` and is not graded yet.
 
-    Parameters
-    ----------
-    course : Course
-    name : str
-        The lesson; `nbgrader generate_assignment` must have been run for it.
-    workers : Workers
-        Who runs the notebooks: processes of this machine, or a cluster.
-    force : bool
-        Grade again what is graded.
-    unsafe : bool
-        Run student code without the sandbox.
+    Args:
+        course: The course.
+        name: The lesson; `nbgrader generate_assignment` must have been run for it.
+        workers: Who runs the notebooks: processes of this machine, or a cluster.
+        force: Grade again what is graded.
+        unsafe: Run student code without the sandbox.
 
-    Returns
-    -------
-    GradingReport
+    Returns:
         How many were graded, and who could not be; of the graded, whose file is no notebook and who had to be stopped.
     """
     config = load_config(course)

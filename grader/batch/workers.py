@@ -1,4 +1,4 @@
-"""Who runs the notebooks of a class: processes of this machine or of a Dask cluster, each through an Executor."""
+"""Runs the notebooks of a class in processes of this machine or of a Dask cluster, through an Executor."""
 
 import concurrent.futures
 import contextlib
@@ -35,10 +35,8 @@ class Workers(Protocol):
 class LocalWorkers:
     """Processes of this machine.
 
-    Parameters
-    ----------
-    jobs : int, optional
-        How many; one for each core that this process may use without it.
+    Args:
+        jobs: How many processes; None means one for each core that this process may use.
     """
 
     def __init__(self, jobs: int | None = None):
@@ -79,10 +77,8 @@ def _end_with_parent() -> None:
 class ClusterWorkers:
     """The workers of a Dask scheduler.
 
-    Parameters
-    ----------
-    address : str
-        The scheduler's, as it prints it: ``tcp://HOST:8786``.
+    Args:
+        address: The scheduler's, as it prints it: ``tcp://HOST:8786``.
     """
 
     def __init__(self, address: str, seconds: float = 30):

@@ -1,3 +1,3 @@
-"""Everything that the hidden tests of lessons import of the grader."""
+"""The modules of the grader that hidden tests of lessons import."""
 
 __all__ = ["car_network", "cpp", "int8", "litert"]

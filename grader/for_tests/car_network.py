@@ -1,4 +1,4 @@
-"""For test cells of the car lessons: a small network of the tests' own, whose answers nobody can know beforehand."""
+"""For test cells of the car lessons: a small network made anew, so that nobody can know its answers beforehand."""
 
 from dataclasses import replace
 
@@ -8,16 +8,13 @@ from edgekit import calibration, quantization
 from edgekit.network import Network, Op
 
 
-def small(seed: int):
+def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
     """An int8 network from 96 x 96 images to one sigmoid output, and the images it was calibrated with.
 
     Its answers differ from image to image, and depend on every colour and on where in the image it is.
 
-    Returns
-    -------
-    network : edgekit.quantization.QuantizedNetwork
-    images : array, shape (8, 96, 96, 3)
-        uint8.
+    Returns:
+        The network, and the images: uint8, shape (8, 96, 96, 3).
     """
     rng = np.random.default_rng(seed)
     shapes = {"image": (96, 96, 3), "first": (12, 12, 4), "flat": (576,), "sum": (1,), "score": (1,)}

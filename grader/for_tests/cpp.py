@@ -1,4 +1,4 @@
-"""For test cells: the student's C++ is built and run, in the sandbox, and asked from outside what it answers.
+"""For test cells: builds and runs the student's C++ in the sandbox, and sends it inputs from outside.
 
     from grader.for_tests import cpp
     with cpp.board("main_cpp", model_files) as board:
@@ -17,10 +17,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.grading import session
 from grader.sandbox import bubblewrap
+
+if TYPE_CHECKING:
+    from edgekit.board import Board
 
 MAX_HEARD = 16 << 20  # bytes that a program may say
 _LIMITS = bubblewrap.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
@@ -36,32 +41,29 @@ class CppError(AssertionError):
 
 
 @contextlib.contextmanager
-def board(cell: str, model_files, app: str = "xormodel", path: str = "src/main.cpp", build_seconds: float = 120):
+def board(
+    cell: str,
+    model_files: Sequence[Path],
+    app: str = "xormodel",
+    path: str = "src/main.cpp",
+    build_seconds: float = 120,
+) -> Iterator["Board"]:
     """A simulated board that runs the C++ of a student's cell.
 
-    Parameters
-    ----------
-    cell : str
-        Grade id of the ``%%firmware`` cell.
-    model_files : list of Path
-        What `edgekit.codegen.export` wrote; of a network of the test's own, so that no answer can be guessed.
-    app : str
-        The application of `edgekit.firmware.create`.
-    path : str
-        The file that the cell writes, inside the project.
-    build_seconds : float
-        Longest time the build may take.
+    Args:
+        cell: Grade id of the ``%%firmware`` cell.
+        model_files: The files that `edgekit.codegen.export` wrote for a network of the test's own, so that no answer
+            can be guessed.
+        app: The application of `edgekit.firmware.create`.
+        path: The file that the cell writes, inside the project.
+        build_seconds: Longest time the build may take.
 
-    Yields
-    ------
-    edgekit.board.Board
+    Yields:
+        The board, which runs the student's program.
 
-    Raises
-    ------
-    CppError
-        The cell does not begin with ``%%firmware PATH``, or does not compile.
-    edgekit.board.BoardError
-        The program stopped, or does not answer.
+    Raises:
+        CppError: The cell does not begin with ``%%firmware PATH``, or does not compile.
+        edgekit.board.BoardError: The program stopped, or does not answer.
     """
     from edgekit.board import Board, BoardError
 

@@ -1,4 +1,4 @@
-"""For test cells: int8 arithmetic computed as the lesson's text states it, with nothing of edgekit to agree with.
+"""For test cells: int8 arithmetic as the lesson's text states it, computed without edgekit.
 
 from grader.for_tests import int8
 expected = int8.convolve(x, z_x, q_w, q_b, stride)

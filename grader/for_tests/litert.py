@@ -1,4 +1,4 @@
-"""For test cells: what LiteRT makes of a student's .tflite, asked in the sandbox, since its parser is native code.
+"""For test cells: runs a student's .tflite with LiteRT, in the sandbox, since its parser is native code.
 
 from grader.for_tests import litert
 outputs = litert.run(tflite_bytes, inputs)
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from grader.grading import session
 from grader.sandbox import bubblewrap
@@ -43,27 +44,19 @@ class TfliteError(AssertionError):
         self.for_student = message
 
 
-def run(model: bytes, inputs, seconds: float = 60) -> np.ndarray:
+def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:
     """The outputs of a network in a .tflite file.
 
-    Parameters
-    ----------
-    model : bytes
-        The file, as a student made it.
-    inputs : array, shape (n, ...)
-        As many inputs as wanted, cast to the type of the network's one input.
-    seconds : float
-        Longest time it may take.
+    Args:
+        model: The file, as a student made it.
+        inputs: Shape (n, ...). As many inputs as wanted, cast to the type of the network's one input.
+        seconds: Longest time it may take.
 
-    Returns
-    -------
-    array, shape (n, ...)
-        The network's one output for each.
+    Returns:
+        Shape (n, ...). The network's one output for each.
 
-    Raises
-    ------
-    TfliteError
-        It is no .tflite file with one input and one output, or does not take these inputs.
+    Raises:
+        TfliteError: It is no .tflite file with one input and one output, or does not take these inputs.
     """
     if not isinstance(model, bytes | bytearray):
         raise TfliteError(f"a .tflite file is bytes, not {type(model).__name__}")

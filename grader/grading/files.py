@@ -8,7 +8,7 @@ from pathlib import Path
 from grader.text import printable
 
 MAX_FILES = 2000
-MAX_BYTES = 256 << 20  # of all files of a submission but the notebook
+MAX_BYTES = 256 << 20  # of all files of a submission except the notebook
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff*?\[\]]")
 
 
@@ -22,14 +22,10 @@ def unfit(student: str) -> str:
 def files(folder: Path, lesson: Path | None = None, max_bytes: int = MAX_BYTES) -> tuple[list[Path], list[str]]:
     """The files of a submission that may be copied, and a remark for each that is left out.
 
-    Parameters
-    ----------
-    folder : Path
-        A submission, or a lesson.
-    lesson : Path, optional
-        The lesson's own folder: what would stand in the way of its files is left out.
-    max_bytes : int
-        The most bytes in all; smaller files come first.
+    Args:
+        folder: A submission, or a lesson.
+        lesson: The lesson's own folder: a file that would take the place of one of its files or folders is left out.
+        max_bytes: The most bytes in all; smaller files come first.
     """
     if folder.is_symlink() or folder.parent.is_symlink():
         return [], [f"{printable(folder.name)}: it is a link"]
@@ -73,7 +69,7 @@ def _problem(path: Path, relative: Path, lesson: Path | None) -> str:
 
 
 def copy_files(folder: Path, target: Path, notebook: str, max_bytes: int = MAX_BYTES) -> None:
-    """The regular files of ``folder`` but the notebook itself, over what is there; not links, not devices."""
+    """Copy the regular files of ``folder`` except the notebook over those in ``target``; no links, no devices."""
     target.mkdir(parents=True, exist_ok=True)
     for path in files(folder, max_bytes=max_bytes)[0]:
         relative = path.relative_to(folder)

@@ -20,6 +20,7 @@ class LessonCell:
 
     @property
     def is_test(self) -> bool:
+        """Whether it is code that gives points by itself."""
         return self.metadata["grade"] and not self.metadata["solution"] and self.metadata["cell_type"] == "code"
 
     def fresh(self) -> NotebookNode:
@@ -30,7 +31,7 @@ class LessonCell:
 
 @dataclass
 class Lesson:
-    """What is known about a notebook without asking the student: its marked cells and the instructor's notebook."""
+    """A lesson as the instructor made it: its marked cells, as the gradebook keeps them, and its notebook."""
 
     notebook: str
     folder: Path
@@ -69,6 +70,7 @@ class Lesson:
 
     @property
     def points(self) -> dict[str, float]:
+        """The points that every test cell can give."""
         return {cell.grade_id: float(cell.metadata["points"]) for cell in self.cells.values() if cell.is_test}
 
 

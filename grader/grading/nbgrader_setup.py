@@ -1,4 +1,4 @@
-"""Sets nbgrader up for a course: which steps of ours its commands take, and what of nbgrader's own is mended."""
+"""Sets nbgrader up for a course: puts our steps into its commands, and mends how it reads submissions."""
 
 import glob
 import os

@@ -1,6 +1,7 @@
-"""Reads the notebooks that students hand in, of which every byte may be hostile, and what grading left in them."""
+"""Reads the notebooks of students, in which every byte may be hostile, and the notes that grading left there."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -55,8 +56,8 @@ def read_submission(path: Path) -> NotebookNode:
     return notebook
 
 
-def read_or_note(path: Path, on_error=lambda error: None) -> NotebookNode:
-    """The notebook at ``path``; one with a note in place of what cannot be read, after ``on_error(error)``."""
+def read_or_note(path: Path, on_error: Callable[[UnreadableNotebook], None] = lambda error: None) -> NotebookNode:
+    """The notebook at ``path``; where it cannot be read, calls ``on_error(error)`` and gives one with a note."""
     try:
         return read_submission(path)
     except UnreadableNotebook as error:

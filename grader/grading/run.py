@@ -47,7 +47,7 @@ class RunSubmission(NbGraderPreprocessor):
     cell_seconds = Float(120, help="Longest time a cell may take.").tag(config=True)
     notebook_seconds = Float(900, help="Longest time a submission may take in all.").tag(config=True)
     memory_mb = Integer(4096, help="Memory a submission may use, in MB.").tag(config=True)
-    disk_mb = Integer(1024, help="What a submission may write, in MB; it is kept in memory.").tag(config=True)
+    disk_mb = Integer(1024, help="How much a submission may write, in MB; it is kept in memory.").tag(config=True)
     processes = Integer(512, help="Processes and threads a submission may have.").tag(config=True)
     unsafe = Bool(False, help="Run student code without the sandbox. Every report will say so.").tag(config=True)
     course_root = Unicode("", help="The course's folder; set by grader.grading.nbgrader_setup.").tag(config=True)

@@ -3,12 +3,14 @@
 import html
 import os
 from pathlib import Path
+from typing import Any
 
 import bleach
 from nbconvert.exporters import NotebookExporter
 from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
+from traitlets.config import Config
 
 from grader.grading.marked_cells import Lesson
 from grader.grading.read import read_or_note
@@ -43,7 +45,7 @@ class SubmissionExporter(NotebookExporter):
     Made at the start of the command, so it is also where grading stops when there is no sandbox.
     """
 
-    def __init__(self, config=None, **kwargs):
+    def __init__(self, config: Config | None = None, **kwargs: Any):
         super().__init__(config=config, **kwargs)
         from nbgrader.converters.base import NbGraderException
 
@@ -59,7 +61,8 @@ class SubmissionExporter(NotebookExporter):
             )
             raise NbGraderException(str(error)) from error
 
-    def from_filename(self, filename, resources=None, **kwargs):
+    def from_filename(self, filename: str, resources: dict | None = None, **kwargs: Any) -> tuple[NotebookNode, dict]:
+        """The notebook in the file ``filename``, read with care, and the resources for the next steps."""
         about = (resources or {}).get("nbgrader", {})
         if not getattr(self.parent, "_sanitizing", True):  # its second half reads what its first half wrote
             return super().from_filename(filename, resources=resources, **kwargs)
@@ -75,7 +78,7 @@ class SubmissionExporter(NotebookExporter):
 class RestoreCells(NbGraderPreprocessor):
     """Makes the marked cells what the instructor made them; takes the place of DeduplicateIds and OverwriteCells.
 
-    A student's notebook only says where a cell stands and, for a task, what it holds. Whatever else it says about
+    A student's notebook only says where a cell stands and, for a task, what it holds. Anything else in it about
     marks is dropped: points, kinds, locks, doubled ids. Cells that are missing come back after the one they follow in
     the lesson.
     """
@@ -135,7 +138,7 @@ def _grade_id(cell) -> str | None:
 class HideHiddenTests(ClearHiddenTests):
     """Takes hidden tests, and what only the instructor may read, out of the students' feedback."""
 
-    def preprocess_cell(self, cell, resources, cell_index):
+    def preprocess_cell(self, cell: NotebookNode, resources: dict, cell_index: int) -> tuple[NotebookNode, dict]:
         """One cell without hidden regions and without outputs for the instructor."""
         if cell.cell_type == "code":
             cell.outputs = [

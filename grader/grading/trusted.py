@@ -1,6 +1,6 @@
-"""Runs in the trusted kernel: the test cells, with stand-ins for what lives in the student's kernel.
+"""Runs test cells in the trusted kernel, with stand-ins for the objects in the student's kernel.
 
-Nothing of the student's is ever executed, unpickled or compared here. What crosses is plain data, by value.
+Nothing of the student's is ever executed, unpickled or compared here. Only plain data crosses, by value.
 """
 
 import ast
@@ -13,6 +13,7 @@ import re
 import sys
 import time
 import traceback
+from typing import Any
 
 import numpy
 import psutil
@@ -41,14 +42,14 @@ class StudentGone(Exception):
 
 
 class Stand:
-    """A stand-in for an object in the student's kernel: its data can be asked for, its word is never taken.
+    """A stand-in for an object in the student's kernel: it gives data, and is never asked for a verdict.
 
     It equals nothing and has no truth value, so that an object cannot pass a test by saying so itself.
     """
 
     __slots__ = ("_number", "_student", "_type_name")
 
-    def __init__(self, student, number, type_name):
+    def __init__(self, student: "Student", number: int, type_name: str):
         self._student = student
         self._number = number
         self._type_name = type_name
@@ -100,12 +101,9 @@ class CallableStand(Stand):
 class Student:
     """Asks the student's kernel.
 
-    Parameters
-    ----------
-    connection : dict
-        Of the student's kernel, see `grader.sandbox.kernels.Kernel.connection`.
-    pid : int
-        The process to look at to see whether the kernel still lives.
+    Args:
+        connection: Of the student's kernel, see `grader.sandbox.kernels.Kernel.connection`.
+        pid: The process to look at to see whether the kernel still lives.
     """
 
     def __init__(self, connection: dict, pid: int):
@@ -123,7 +121,7 @@ class Student:
         values = self.ask("names", names=names)
         return {name: values[name] for name in names if name in values} if type(values) is dict else {}
 
-    def encode(self, value):
+    def encode(self, value: Any) -> Any:
         """``value`` for the wire; raises TypeError for what is neither plain data nor a stand-in."""
         return wire.encode(value, self._reference)
 
@@ -134,7 +132,7 @@ class Student:
             f"cannot hand a {type(value).__name__} to the notebook: only plain data, arrays and its own objects"
         )
 
-    def ask(self, op: str, target: Stand | None = None, **request):
+    def ask(self, op: str, target: Stand | None = None, **request: Any) -> Any:
         """The notebook's answer to one request, by value; raises what the student's code raised."""
         if target is not None:
             request["target"] = target._number
@@ -270,7 +268,7 @@ def run_test(request: str) -> None:
 
 
 def result() -> str:
-    """What came of the last test cell, as JSON."""
+    """The score or the failure of the last test cell, as JSON."""
     return json.dumps(_last)
 
 
@@ -292,7 +290,7 @@ def _execute(source, filename, namespace):
 
 
 def _score(value, points: float) -> float:
-    """The points for a cell that ended in ``value``: all for None, a number as it is, within 0 and ``points``."""
+    """The points for a cell that ended in ``value``: all for None; a number gives itself, within 0 and ``points``."""
     if value is None:
         return points
     if type(value) in (int, float) or isinstance(value, numpy.integer | numpy.floating):

@@ -1,4 +1,4 @@
-"""From a lesson's text to what students get: lessons/NAME -> source/NAME -> notebooks/NAME."""
+"""Releases a lesson to students: lessons/NAME -> source/NAME -> notebooks/NAME."""
 
 import filecmp
 import os
@@ -44,7 +44,7 @@ def _own_stubs(source: str, begin: str, end: str) -> tuple[str, bool]:
     return (result.rstrip("\n") if count else source), bool(count)
 
 
-def release_preprocessors(generate_assignment) -> list:
+def release_preprocessors(generate_assignment: type) -> list[type]:
     """nbgrader's own list for a release, with our stubs."""
     return [
         ClearLessonSolutions if step is ClearSolutions else step
@@ -92,7 +92,7 @@ def release(course: Course, name: str, target: Path | None = None) -> Path:
 
 
 def copy_lesson(folder: Path, target: Path, without: str = "") -> None:
-    """Make ``target`` anew, with the files of a lesson's folder but the one named ``without``."""
+    """Make ``target`` anew, with the files of a lesson's folder except the one named ``without``."""
     if target.exists():
         shutil.rmtree(target)
     ignore = lambda base, names: set(_IGNORED(base, names)) | {without}  # noqa: E731

@@ -1,4 +1,4 @@
-"""A lesson is written as text that reads well in a review; this module makes the nbgrader notebook of it.
+"""Makes the nbgrader notebook of a lesson, which is written as text that reads well in a review.
 
 The text is MyST Markdown (jupytext's ``md:myst``). One option marks what a cell is to the grader
 (docs/authoring.md): ``:solution: ID``, ``:test: ID`` and ``:answer: ID`` with ``:points:``, ``:locked: ID``.
@@ -16,7 +16,7 @@ from grader.paths import LessonError
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
-# What nbgrader calls each kind of cell: (grade, solution, locked).
+# How nbgrader marks each kind of cell: (grade, solution, locked).
 _KINDS = {
     "solution": (False, True, False),
     "test": (True, False, True),

@@ -1,4 +1,4 @@
-"""What a name in a test cell means: the lesson's own text decides, before any student is asked.
+"""Decides the meaning of each name in a test cell from the lesson's own text, before any student is asked.
 
 A name belongs to whichever cell of the instructor's notebook bound it last before the test: an ``import`` means the
 real module, a test cell means the test's own value, any other cell means the student's.
@@ -10,6 +10,7 @@ import symtable
 from dataclasses import dataclass, field
 
 from IPython.core.inputtransformer2 import TransformerManager
+from nbformat.notebooknode import NotebookNode
 
 _BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 
@@ -22,15 +23,12 @@ class Names:
     imports: list[str] = field(default_factory=list)
 
 
-def plan(notebook, tests: dict[str, str]) -> dict[str, Names]:
+def plan(notebook: NotebookNode, tests: dict[str, str]) -> dict[str, Names]:
     """The meaning of the names of every test cell.
 
-    Parameters
-    ----------
-    notebook : NotebookNode
-        The instructor's notebook, in its order.
-    tests : dict of str to str
-        The source of each test cell that will run, by grade id.
+    Args:
+        notebook: The instructor's notebook, in its order.
+        tests: The source of each test cell that will run, by grade id.
     """
     owners: dict[str, str] = {}  # "student", "test" or an import statement
     plans: dict[str, Names] = {}

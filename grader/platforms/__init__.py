@@ -1,3 +1,3 @@
-"""What Moodle and Canvas export and take back: submissions in, marks and feedback out."""
+"""Moodle and Canvas: reads the submissions they export, writes the marks and feedback they take back."""
 
 __all__ = ["collect", "exports", "hand_back"]

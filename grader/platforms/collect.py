@@ -1,4 +1,4 @@
-"""From a platform's export into submitted/STUDENT/NAME/: everyone's newest work, nothing lost, nothing guessed."""
+"""Puts a platform's export into submitted/STUDENT/NAME/: everyone's newest work; nothing is lost, nothing guessed."""
 
 import io
 import json
@@ -20,7 +20,7 @@ _RESERVED = {"timestamp.txt": "nbgrader would take it for the time of submission
 
 @dataclass
 class Collected:
-    """Whose work lies in submitted/STUDENT/NAME, in the platform's own words: marks and feedback go back by them."""
+    """The platform's own names for the work in submitted/STUDENT/NAME; marks and feedback go back under them."""
 
     platform: str
     id: str
@@ -32,13 +32,13 @@ class Collected:
 
     @property
     def age(self) -> tuple[int, str]:
-        """What is larger for a newer submission of the same student."""
+        """A value that grows with each newer submission of the same student."""
         return self.attachment, self.modified
 
 
 @dataclass
 class CollectReport:
-    """What happened to an export."""
+    """Who of an export was collected, and who was not."""
 
     new: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -68,19 +68,14 @@ def manifest(course: Course, name: str) -> dict[str, Collected]:
 def collect(course: Course, name: str, export: Path, known_only: bool = False) -> CollectReport:
     """Put what ``export`` has for lesson ``name`` into submitted/.
 
-    Parameters
-    ----------
-    course : Course
-    name : str
-        The lesson.
-    export : Path
-        A folder or zip file, as Moodle or Canvas let an instructor download all submissions.
-    known_only : bool
-        Leave out students who are not in the gradebook.
+    Args:
+        course: The course.
+        name: The lesson.
+        export: A folder or zip file, as Moodle or Canvas let an instructor download all submissions.
+        known_only: Leave out students who are not in the gradebook.
 
-    Returns
-    -------
-    CollectReport
+    Returns:
+        Who was collected, and everything that was not taken as it came.
 
     Raises ExportError where the export cannot be read at all; what is wrong with one submission is in the report.
     """

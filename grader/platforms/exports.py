@@ -1,4 +1,4 @@
-"""What learning platforms export is read here without trusting it: whose file is it, and is it safe to unpack?
+"""Reads the exports of learning platforms without trusting them: whose is each file, and is it safe to unpack?
 
 Moodle ("Download all submissions", mod/assign/classes/downloader.php) names the folder of a student
 ``Full name_123456_assignsubmission_file_`` (since 4.1 without the last underscore), or puts all files into one folder
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from grader.text import one_line, without_control
 
@@ -29,7 +30,7 @@ _PLUGIN = re.compile(r"(?P<name>[^_]+)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-
 
 
 class ExportError(ValueError):
-    """What was given is no export that can be read; the message says what is wrong and what is expected."""
+    """The given file or folder is no readable export; the message says why, and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class File:
 
 @dataclass
 class Submission:
-    """What an export has of one student."""
+    """All that an export has of one student."""
 
     platform: str  # moodle or canvas
     id: str  # the platform's number for the student: in this assignment (Moodle), everywhere (Canvas)
@@ -108,7 +109,7 @@ def _read_file(path: Path) -> bytes:
         raise ExportError(f"it cannot be read ({error.strerror})") from error
 
 
-def in_zip(source, max_files: int = 1000, max_bytes: int = MAX_SUBMISSION) -> Iterator[File]:
+def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_SUBMISSION) -> Iterator[File]:
     """The files of a zip file (a path, or an open file); nothing is unpacked before it is read, and never too much."""
     try:
         archive = zipfile.ZipFile(source)
@@ -176,7 +177,7 @@ def sort_out(files: Iterator[File]) -> tuple[list[Submission], list[File]]:
 
 
 def _is_litter(parts: tuple[str, ...]) -> bool:
-    """What file managers leave behind."""
+    """Whether it is a file that file managers leave in folders."""
     return parts[0] == "__MACOSX" or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 

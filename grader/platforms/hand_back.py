@@ -1,4 +1,4 @@
-"""Marks and feedback in the form in which the learning platform takes them back.
+"""Writes marks and feedback in the form in which a learning platform takes them back.
 
 Moodle: its own grading worksheet with grades and comments filled in ("Upload grading worksheet"; a row is matched by
 its Identifier), and a zip file with the folders of its download ("Upload multiple feedback files in a zip"). Canvas:
@@ -35,7 +35,7 @@ class HandBackError(ValueError):
 
 @dataclass
 class HandBackReport:
-    """What was written, and who is not in it."""
+    """The files that were written, and the students who are not in them."""
 
     written: list[Path] = field(default_factory=list)
     marks: int = 0
@@ -66,16 +66,13 @@ class Options:
 def hand_back(course: Course, name: str, table: Path | None, target: Path, options: Options) -> HandBackReport:
     """Write what the platform takes back for lesson ``name``.
 
-    Parameters
-    ----------
-    course : Course
-    name : str
-        The lesson; it must have been collected with ``grader collect``.
-    table : Path or None
-        Moodle's grading worksheet or Canvas's gradebook export as downloaded; it is not changed. None: feedback only.
-    target : Path
-        The folder for ``NAME-marks.csv`` and ``NAME-feedback.zip``. What was there before is renamed, dated.
-    options : Options
+    Args:
+        course: The course.
+        name: The lesson; it must have been collected with ``grader collect``.
+        table: Moodle's grading worksheet or Canvas's gradebook export as downloaded; it is not changed. None: feedback
+            only.
+        target: The folder for ``NAME-marks.csv`` and ``NAME-feedback.zip``. Earlier files are renamed and get a date.
+        options: How the marks go into the table.
 
     Raises HandBackError where the table is not what the platform exports, or its maximum is not the lesson's.
     """
@@ -115,7 +112,7 @@ def _why_not(result: Graded | None, options: Options) -> str:
     if result is None or result.notebook is None:
         return "not graded yet"
     if result.waits and not options.unfinished:
-        return f"waits to be marked by hand: {', '.join(result.waits)} (--unfinished hands it back as it is)"
+        return f"waits to be marked by hand: {', '.join(result.waits)} (--unfinished hands it back all the same)"
     return ""
 
 
@@ -129,7 +126,7 @@ def _fresh(path: Path) -> Path:
 
 @dataclass
 class _Table:
-    """A CSV file of a platform's, to be given back as it came but for what is filled in."""
+    """A CSV file of a platform's, to be given back unchanged except for the cells that are filled in."""
 
     header: list[str]
     rows: list[list[str]]
@@ -216,7 +213,7 @@ def _moodle_table(table: _Table, name: str, ready: dict, options: Options, repor
 
 
 def _comment(before: str, ours: str) -> str:
-    """What was written by hand stays; what an earlier hand-back wrote is replaced."""
+    """Replace the words of an earlier hand-back in a comment; words written by hand stay."""
     kept = _OURS.sub("", before).strip()
     return f"{kept}\n{ours}" if kept else ours
 

@@ -1,4 +1,4 @@
-"""What an instructor wants to know about a class after grading, as plain data; `grader.report.page` shows it."""
+"""Gathers all that an instructor wants to know about a class after grading; `grader.report.page` shows it."""
 
 import copy
 import re
@@ -33,7 +33,7 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class TaskMark:
-    """What a student has for one task; ``waits`` counts the answers in it that nobody has marked yet."""
+    """The points of a student for one task; ``waits`` counts the answers in it that nobody has marked yet."""
 
     points: float
     maximum: float
@@ -58,6 +58,7 @@ class Task:
 
     @property
     def maximum(self) -> float:
+        """The points that the task can give."""
         return max((mark.maximum for mark in self.marks.values()), default=0.0)
 
     @property
@@ -72,18 +73,22 @@ class Task:
 
     @property
     def full(self) -> int:
+        """How many have all points."""
         return sum(mark.share >= 1 for mark in self.done)
 
     @property
     def zero(self) -> int:
+        """How many have no point."""
         return sum(mark.share <= 0 for mark in self.done)
 
     @property
     def waiting(self) -> int:
+        """How many have answers in it that wait to be marked by hand."""
         return sum(mark.waits > 0 for mark in self.marks.values())
 
     @property
     def median_seconds(self) -> float:
+        """The median of the seconds that it took."""
         return statistics.median(self.seconds.values()) if self.seconds else 0.0
 
     @property
@@ -115,18 +120,20 @@ class ClassReport:
     absent: list[str]  # known to the gradebook, without a submission
     students: list[Student]  # graded, by name
     unsafe: list[str]  # graded without the sandbox
-    unreadable: dict[str, str]  # graded, but the file was no notebook: why
-    stopped: dict[str, str]  # graded, but the sandbox had to stop their code: why
+    unreadable: dict[str, str]  # graded 0, since the file was no notebook: why
+    stopped: dict[str, str]  # graded, though the sandbox had to stop their code: why
     before: Task  # the cells before the first task: it has times only
     tasks: list[Task]
     alike: similarity.Comparison
 
     @property
     def totals(self) -> list[float]:
+        """Every student's points."""
         return [student.points for student in self.students]
 
     @property
     def maximum(self) -> float:
+        """The points that the lesson can give."""
         return max((student.maximum for student in self.students), default=0.0)
 
     @property
@@ -235,7 +242,7 @@ def _add(report: ClassReport, graded: Graded) -> None:
 
 
 def _message(error: NotebookNode) -> str:
-    """What a failing check says, in one line that is the same for all students who fail it alike."""
+    """The message of a failing check, in one line that is the same for all students who fail it alike."""
     message = next((line.strip() for line in _plain(error.evalue).splitlines() if line.strip()), "")
     if not message and error.ename == "AssertionError" and len(error.traceback) > 2:
         message = _plain(error.traceback[1]).strip()  # an assert without words: its line, under "This check failed"

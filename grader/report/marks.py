@@ -1,4 +1,4 @@
-"""What the gradebook and the graded notebooks say about a class, read once for all that is reported or handed back."""
+"""Reads the marks of a class from the gradebook and the graded notebooks, to be reported or handed back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,11 +41,12 @@ class Graded:
 
     @property
     def maximum(self) -> float:
+        """The points that the lesson can give."""
         return sum(mark.maximum for mark in self.marks.values())
 
     @property
     def waits(self) -> list[str]:
-        """What has still to be marked by hand."""
+        """The answers that have still to be marked by hand."""
         return [grade_id for grade_id, mark in self.marks.items() if mark.waits]
 
     @property

@@ -1,4 +1,4 @@
-"""The class report as one HTML page that needs nothing else, and trusts nothing that a student wrote.
+"""Writes the class report as one HTML page that needs nothing else, and trusts no text of a student.
 
 Every value is escaped, characters that cannot be seen are made visible, and the page's own Content-Security-Policy
 permits its one style sheet and its one script by their hashes, and nothing from anywhere else.
@@ -13,6 +13,7 @@ import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -125,7 +126,7 @@ def histogram(totals: list[float], maximum: float, width: float = 640, height: f
     ]
 
 
-def visible(value):
+def visible(value: Any) -> Any:
     """A text with what cannot be seen, or would turn its neighbours around, in signs that can; other values as is."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value

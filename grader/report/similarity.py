@@ -1,4 +1,4 @@
-"""Which students' solutions look alike: fingerprints of their tokens, so that a class is compared by an index.
+"""Finds solutions that look alike by fingerprints of their tokens, so that an index compares a whole class.
 
 Winnowing after Schleimer, Wilkerson and Aiken, "Winnowing: Local Algorithms for Document Fingerprinting", SIGMOD 2003:
 every run of GRAM tokens is hashed, and of every WINDOW hashes in a row the smallest is kept. A common stretch of
@@ -75,6 +75,7 @@ class Pair:
 
     @property
     def similarity(self) -> float:
+        """The share of common fingerprints."""
         return self.shared / self.smaller
 
 
@@ -108,16 +109,11 @@ class Comparison:
 def compare(solutions: dict[str, dict[str, str]], known: list[str]) -> Comparison:
     """Find the pairs of students whose solutions share much.
 
-    Parameters
-    ----------
-    solutions : dict of str to dict of str to str
-        For every student the sources of the solution cells, by grade id. Any text will do.
-    known : list of str
-        Sources that everybody has seen or may come upon: the released cells and the instructor's solution.
+    Args:
+        solutions: For every student the sources of the solution cells, by grade id. Any text will do.
+        known: Sources that everybody has seen or may come upon: the released cells and the instructor's solution.
 
-    Returns
-    -------
-    Comparison
+    Returns:
         With the pairs that share ENOUGH fingerprints and at least THRESHOLD of what the smaller of the two has.
     """
     read = {student: _read(cells) for student, cells in sorted(solutions.items())}
@@ -160,7 +156,7 @@ def winnow(hashes: list[int | None]) -> set[int]:
 
 
 def tokens(source: str) -> list[tuple[str, int]]:
-    """What a cell says, without how it looks: every token's symbol and its line, from 1.
+    """The tokens of a cell without its layout: every token's symbol and its line, from 1.
 
     Names, numbers and strings become one symbol each; keywords and operators stay; comments, docstrings, magics and
     layout are dropped. What does not tokenize as Python, and what a cell magic takes as another language, is taken

@@ -1,4 +1,4 @@
-"""Hostile code runs here: bubblewrap, no network, nothing to see but programs, and limits that somebody watches.
+"""Runs hostile code in bubblewrap: it has no network, sees only programs, and a watchdog keeps its limits.
 
 Started by root, the sandbox gives up root for a user id nobody has; started by anyone else, it uses a user namespace.
 Where neither works, `check` says what to do.
@@ -16,8 +16,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -38,7 +40,7 @@ class SandboxMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use."""
+    """How much one submission may use."""
 
     cell_seconds: float = 120
     notebook_seconds: float = 900
@@ -62,18 +64,20 @@ class Limits:
 class Sandbox:
     """One private place for hostile code: a folder of its own for sockets, everything else in memory, gone at `close`.
 
-    Parameters
-    ----------
-    limits : Limits
-    files : Path, optional
-        A folder whose files are copied into the working folder inside.
-    binds : sequence of (Path, bool)
-        Further folders to show at the same path, and whether they may be written.
-    place : Path, optional
-        Where to make its folder.
+    Args:
+        limits: Limits.
+        files: A folder whose files are copied into the working folder inside.
+        binds: Further folders to show at the same path, and whether they may be written.
+        place: Where to make its folder.
     """
 
-    def __init__(self, limits: Limits, files: Path | None = None, binds=(), place: Path = Path("/tmp")):
+    def __init__(
+        self,
+        limits: Limits,
+        files: Path | None = None,
+        binds: Sequence[tuple[Path, bool]] = (),
+        place: Path = Path("/tmp"),
+    ):
         check()
         self.limits = limits
         self.zygote = None  # a grader.sandbox.warm.Zygote that starts kernels in it
@@ -104,7 +108,7 @@ class Sandbox:
 
     @property
     def settings(self) -> dict:
-        """What the first program inside is told (grader/sandbox/inside/launch.py)."""
+        """The settings for the first program inside (grader/sandbox/inside/launch.py)."""
         files = _SUBMISSION if self._files is not None else None
         return {"uid": self._uid, "limits": self.limits.rlimits(), "files": files, "folder": FOLDER}
 
@@ -170,7 +174,7 @@ def memory(processes: list[psutil.Process]) -> int:
 
 
 def _bubblewrap(isolation: list[str], disk_mb: int, shown, environment: dict[str, str]) -> list[str]:
-    """The beginning of a command line: all of the sandbox but the program."""
+    """The beginning of a command line: all of the sandbox except the program."""
     arguments = ["bwrap", *isolation, "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
     # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
     for folder in FRESH:
@@ -295,7 +299,14 @@ def check() -> None:
     _mode()
 
 
-def run(program: list[str], limits: Limits, seconds: float, binds=(), files: Path | None = None, **options):
+def run(
+    program: list[str],
+    limits: Limits,
+    seconds: float,
+    binds: Sequence[tuple[Path, bool]] = (),
+    files: Path | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess:
     """Run one command inside; returns a subprocess.CompletedProcess that says in its output when it was stopped."""
     sandbox = Sandbox(limits, files, binds)
     try:

@@ -1,4 +1,4 @@
-"""How the grader and the tests talk to a kernel whose every word may be hostile; imports little, for a quick start."""
+"""Connects the grader and the tests to a kernel whose messages may be hostile; imports little, for a quick start."""
 
 import zmq
 from jupyter_client.blocking import BlockingKernelClient

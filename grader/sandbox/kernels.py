@@ -1,4 +1,4 @@
-"""Kernels, one cell at a time: in the sandbox or beside it, with limits on time and output, always answering."""
+"""Kernels that run one cell at a time, in the sandbox or beside it; whatever the cell does, they come back in time."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,11 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any, TypeVar
 
 import nbformat
 import zmq
@@ -26,6 +28,7 @@ from grader.sandbox.warm import WarmFailed
 MAX_OUTPUT = 4 << 20  # characters of a cell's outputs that are kept
 _HEED_SECONDS = 2  # for an interrupt
 PROVISIONER = "edgekit-sandbox"
+Answer = TypeVar("Answer")
 
 
 class KernelDied(RuntimeError):
@@ -34,7 +37,7 @@ class KernelDied(RuntimeError):
 
 @dataclass
 class Result:
-    """What running one cell gave: ``status`` is ok, error, timeout or died."""
+    """The outcome of one cell: ``status`` is ok, error, timeout or died."""
 
     status: str
     outputs: list[NotebookNode] = field(default_factory=list)
@@ -49,7 +52,8 @@ class SandboxProvisioner(LocalProvisioner):
 
     sandbox: Sandbox | None = None
 
-    async def launch_kernel(self, cmd, **kwargs):
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict:
+        """Start the kernel; returns how to connect to it."""
         self.sandbox = _SANDBOXES[self.kernel_spec.metadata["sandbox"]]
         kwargs.pop("env", None)  # the sandbox sets its own
         kwargs["cwd"] = "/"
@@ -70,10 +74,12 @@ class SandboxProvisioner(LocalProvisioner):
         self.sandbox.watch(self.process)
         return info
 
-    async def kill(self, restart=False):
+    async def kill(self, restart: bool = False) -> None:
+        """End everything in the sandbox."""
         self.sandbox.kill()
 
-    async def terminate(self, restart=False):
+    async def terminate(self, restart: bool = False) -> None:
+        """End everything in the sandbox."""
         self.sandbox.kill()
 
 
@@ -86,19 +92,20 @@ KernelProvisionerFactory.instance().provisioners[PROVISIONER] = EntryPoint(
 class Kernel:
     """A Python kernel that runs cells and always comes back, whatever the cell does.
 
-    Parameters
-    ----------
-    limits : Limits
-        Cell and notebook time, and for a sandboxed kernel all the rest.
-    sandbox : Sandbox, optional
-        Where it runs; beside this process without one.
-    folder : Path, optional
-        Its working folder, for a kernel without a sandbox.
-    environment : dict, optional
-        Variables for a kernel without a sandbox.
+    Args:
+        limits: Cell and notebook time, and for a sandboxed kernel all the rest.
+        sandbox: Where it runs; beside this process without one.
+        folder: Its working folder, for a kernel without a sandbox.
+        environment: Variables for a kernel without a sandbox.
     """
 
-    def __init__(self, limits: Limits, sandbox: Sandbox | None = None, folder: Path | None = None, environment=None):
+    def __init__(
+        self,
+        limits: Limits,
+        sandbox: Sandbox | None = None,
+        folder: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ):
         self.limits = limits
         self.sandbox = sandbox
         self._deadline = time.monotonic() + limits.notebook_seconds
@@ -126,7 +133,7 @@ class Kernel:
 
     @property
     def connection(self) -> dict:
-        """What another client needs to talk to this kernel; from memory, as the student can write the file."""
+        """How another client connects to this kernel; from memory, as the student can write the file."""
         info = self._manager.get_connection_info()
         return info | {"key": info["key"].decode() if isinstance(info["key"], bytes) else info["key"]}
 
@@ -172,7 +179,13 @@ class Kernel:
             with contextlib.suppress(Exception):
                 self._client.iopub_channel.socket.recv_multipart(zmq.NOBLOCK)
 
-    def run(self, source: str, seconds: float | None = None, expressions=None, meanwhile=None) -> Result:
+    def run(
+        self,
+        source: str,
+        seconds: float | None = None,
+        expressions: dict[str, str] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Result:
         """Run one cell, for at most ``seconds`` (the limits' cell_seconds) and what is left of the notebook's time.
 
         ``expressions`` are evaluated after it (Result.expressions), ``meanwhile()`` is called while it runs.
@@ -263,7 +276,7 @@ class Kernel:
 
 
 def error_output(name: str, message: str, lines: list[str] | None = None) -> NotebookNode:
-    """An output that nbgrader and its reports take for a failure."""
+    """An output that nbgrader and its reports count as a failure."""
     return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=lines or [f"{name}: {message}"])
 
 
@@ -316,7 +329,7 @@ class _Collector:
             self.outputs.append(output)
 
 
-def in_new_loop(function, *arguments):
+def in_new_loop(function: Callable[..., Answer], *arguments: Any) -> Answer:
     """Call ``function`` where jupyter_client's blocking calls work, an event loop running already or not."""
     try:
         asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Student kernels that need not import TensorFlow anew: forks of one that has, each in a sandbox of its own.
+"""Starts kernels that need not import TensorFlow: each is a fork of one that has, in a sandbox of its own.
 
 `grader/sandbox/inside/zygote.py` is the other half. A fork shares only the memory of the libraries with the others.
 Without a zygote, or where it fails, every kernel starts from nothing, as in plain `nbgrader autograde`.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -35,13 +36,11 @@ class WarmFailed(RuntimeError):
 class Zygote:
     """The process that has imported everything, in a sandbox that lacks only what its forks do for themselves.
 
-    Parameters
-    ----------
-    imports : iterable of str
-        Import statements of the instructor's.
+    Args:
+        imports: Import statements of the instructor's.
     """
 
-    def __init__(self, imports):
+    def __init__(self, imports: Iterable[str]):
         bubblewrap.check()
         self.pool = Path(tempfile.mkdtemp(prefix="edgekit-", dir="/tmp"))  # every fork's folder, hidden from the others
         self.pool.chmod(0o755)
@@ -140,7 +139,7 @@ class Fork:
             while not text.endswith(b"\n"):
                 data, about, _, _ = self._line.recvmsg(1, socket.CMSG_SPACE(12))
                 if not data:
-                    return text.decode(errors="replace") or "it ended without a word", sender
+                    return text.decode(errors="replace") or "it ended without an answer", sender
                 text += data
                 for level, kind, value in about:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):

@@ -137,7 +137,7 @@ def test_nbgraders_plain_commands_work_in_the_courses_folder(checkout):
     run("autograde", "xormodel")
     run("generate_feedback", "xormodel")
     assert course.graded_notebook("ada", "xormodel").is_file()
-    assert "Traceback" not in course.feedback_page("ada", "xormodel").read_text()
+    assert "HIDDEN TESTS" not in course.feedback_page("ada", "xormodel").read_text()
     with course.open_gradebook() as gradebook:
         submission = gradebook.find_submission("xormodel", "ada")
         assert submission.score == 0

@@ -6,13 +6,8 @@ from board_projects import FILES
 from conftest import require
 
 from edgekit import board, codegen, firmware
-<<<<<<< HEAD:tests/notebook/test_lesson.py
 from edgekit.notebook.lesson import ProgramError, put_before_camera, try_program, watch
 from grader.for_tests import car_network
-=======
-from edgekit.lesson import ProgramError, put_before_camera, try_program, watch
-from grader.for_tests import car_network
->>>>>>> grader:tests/test_lesson.py
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
 SERIAL = ("CameraImageProvider images", "SerialImageProvider images")

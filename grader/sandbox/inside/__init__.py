@@ -1,1 +1,1 @@
-"""What is bound into the sandbox: nothing here is secret, and nothing here is trusted once it runs there."""
+"""The code that the sandbox shows: nothing here is secret, and nothing here is trusted once it runs there."""

@@ -15,9 +15,9 @@ _objects = {}
 
 
 class Reply:
-    """What the kernel shows for a request: the answer under a MIME type of its own."""
+    """The kernel's output for a request: the answer, under a MIME type of its own."""
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         self.text = text
 
     def _repr_mimebundle_(self, **_):
@@ -27,7 +27,7 @@ class Reply:
         return "reply"
 
 
-def handle(request, namespace):
+def handle(request: str, namespace: dict) -> Reply:
     """Answer one request (base64 of JSON text) about the names in ``namespace``."""
     try:
         request = wire.loads(base64.b64decode(request).decode())

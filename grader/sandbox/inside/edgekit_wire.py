@@ -15,6 +15,8 @@ import math
 import pathlib
 import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 MAX_CHARACTERS = 48 << 20  # of one message
 MAX_DEPTH = 64
@@ -27,7 +29,7 @@ class WireError(ValueError):
     """The text is not what `encode` makes, or it is too large."""
 
 
-def dumps(message):
+def dumps(message: Any) -> str:
     """A message of encoded values as text; raises WireError when it is too large."""
     text = json.dumps(message, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_CHARACTERS:
@@ -35,7 +37,7 @@ def dumps(message):
     return text
 
 
-def loads(text):
+def loads(text: str) -> Any:
     """The message in ``text``, its values still encoded."""
     if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
         raise WireError("the message is not text, or too large")
@@ -45,7 +47,7 @@ def loads(text):
         raise WireError("the message is not JSON") from error
 
 
-def encode(value, reference, depth=0):
+def encode(value: Any, reference: Callable[[Any], Any], depth: int = 0) -> Any:
     """``value`` as plain JSON; ``reference(value)`` stands in for what is not plain data."""
     if depth > MAX_DEPTH:
         raise WireError(f"the data is nested more than {MAX_DEPTH} deep")
@@ -86,11 +88,11 @@ def encode(value, reference, depth=0):
 class Decoder:
     """Decodes values of one message, strictly; ``reference(number, type name, callable)`` makes the stand-ins."""
 
-    def __init__(self, reference):
+    def __init__(self, reference: Callable[[int, str, bool], Any]):
         self._reference = reference
         self._left = MAX_VALUES
 
-    def decode(self, value, depth=0):
+    def decode(self, value: Any, depth: int = 0) -> Any:
         """The data in ``value``; raises WireError on anything that `encode` cannot have made."""
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH + 1:

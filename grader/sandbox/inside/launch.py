@@ -11,7 +11,8 @@ import shutil
 import sys
 
 
-def main():
+def main() -> None:
+    """Become the program named on the command line, with everything given up that it must not have."""
     settings, command = json.loads(sys.argv[1]), sys.argv[2:]
     give_up_rights(settings)
     take_files(settings)
@@ -26,7 +27,7 @@ def main():
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
 
 
-def give_up_rights(settings):
+def give_up_rights(settings: dict) -> None:
     """Become a user that nobody is, where there is one to become, and set the limits."""
     if settings["uid"] is not None:
         os.setgroups([])
@@ -40,7 +41,7 @@ def give_up_rights(settings):
         resource.setrlimit(limit, (value, value))
 
 
-def take_files(settings):
+def take_files(settings: dict) -> None:
     """Copy what was handed in into the working folder."""
     if settings["files"]:
         for entry in os.scandir(settings["files"]):

@@ -1,4 +1,4 @@
-"""System calls the sandbox does without: new namespaces and mounts, other processes' memory, and memory nobody counts.
+"""Refuses system calls: new namespaces and mounts, other processes' memory, and memory that no limit counts.
 
 A student's process could otherwise make a namespace of its own, mount file systems there and fill the machine's memory
 with what no limit sees. The filter is seccomp's BPF, see seccomp(2); it needs no library.
@@ -61,7 +61,7 @@ _CLONE = (56, 220)
 _AUDIT = (0xC000003E, 0xC00000B7)
 
 
-def restrict():
+def restrict() -> None:
     """Give up these system calls for this process and all it will start; on machines not listed here, do nothing."""
     if platform.machine() not in _MACHINES:
         return

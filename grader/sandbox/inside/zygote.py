@@ -1,7 +1,7 @@
 """A process in a sandbox that has imported what a lesson needs, and forks a kernel for each student.
 
 Usage: ``python -I zygote.py SETTINGS``; standard input is a Unix socket. For each submission comes a line of JSON and a
-descriptor: the other end of a line on which the fork says how it fares, so that the grader learns its process id.
+descriptor: the other end of a line on which the fork reports each step, so that the grader learns its process id.
 
 Only trusted code runs here before the fork. The fork then takes leave of everything that the others share: new
 namespaces for processes, mounts, network, IPC and host name, fresh file systems in memory over every writable folder,
@@ -32,7 +32,8 @@ _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 
 
-def main():
+def main() -> None:
+    """Import, then fork a kernel for each request until the grader hangs up."""
     settings = json.loads(sys.argv[1])
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     _warm_up(settings["imports"])
@@ -93,7 +94,7 @@ def _keep(request, descriptor):
 
 
 def _live(request, line):
-    """As process 1 of the new namespace: start the kernel, bury orphans, and end, so that all end, with the kernel."""
+    """As process 1 of the new namespace: start the kernel, reap child processes, and end all with the kernel."""
     try:
         _enter(request, {0, 1, 2, line.fileno()})
         kernel = os.fork()
