@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from edgekit.board import Board, BoardError, SerialTransport, TransportError, connect, ports, simulate
 from edgekit.firmware import FirmwareError, Project, observers
 
-# In the place of a port: the simulated board.
 SIMULATED = "sim"  # in place of a port: the simulated board, also when a board is plugged in
 
 

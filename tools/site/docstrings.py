@@ -6,7 +6,9 @@ module's docstring, a paragraph of words in columns is a table.
 """
 
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import griffe
@@ -70,8 +72,10 @@ def comment_of(path: Path, first: int, last: int) -> str:
         The text, or nothing.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
-    if (last_line := lines[last - 1]).count("#") == 1 and not re.search(r"['\"][^'\"]*#", last_line):
-        return last_line.split("#", 1)[1].strip()
+    statement = io.StringIO("\n".join(lines[first - 1 : last]))
+    for token in tokenize.generate_tokens(statement.readline):
+        if token.type == tokenize.COMMENT and token.start[0] == last - first + 1:
+            return token.string.lstrip("# ")
     above = first - 2
     while above >= 0 and re.match(r"[A-Z_, ]+(?:: .+)? = |[ )\]}]", lines[above]):  # constants that share a comment
         above -= 1
