@@ -8,6 +8,7 @@ import tomllib
 import pytest
 import yaml
 from conftest import ROOT, require
+from test_import_order import ROOMS
 
 import edgekit
 
@@ -138,8 +139,15 @@ def test_the_issue_forms_can_be_read():
         assert all(part["attributes"].get("options", ["one"]) for part in form["body"]), path.name
 
 
-def test_contributing_names_places_that_exist():
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    named = set(re.findall(r"`((?:edgekit|tools|docs|tests|grader)/[\w./-]+)`", text))
+def test_contributing_lists_the_rooms_in_the_order_in_which_they_import():
+    block = re.search(r"^    errors, .*?^$", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    assert re.findall(r"\w+", block) == ROOMS
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/howto/own-board.md"])
+def test_a_guide_names_places_that_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:edgekit|tools|docs|tests|grader|recipes|firmware_templates)/[\w./-]*)`", text))
+    named |= {f"firmware_templates/{name}" for name in re.findall(r"`((?:apps|common)/[\w./-]*)`", text)}
     assert named
     assert sorted(name for name in named if "NAME" not in name and not (ROOT / name).exists()) == []

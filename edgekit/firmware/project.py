@@ -11,7 +11,9 @@ from edgekit.firmware import compiler, files, platformio
 from edgekit.firmware.compiler import CXX_FLAGS, Problem
 from edgekit.firmware.options import Options
 
+# Applications that a project can be made with.
 APPS = ("xormodel", "carclassifier", "benchmark")
+# Of PlatformIO: the simulated board, the board, the emulated core.
 ENVIRONMENTS = ("sim", "esp_eye", "xtensa")
 
 

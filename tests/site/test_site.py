@@ -142,6 +142,8 @@ def test_a_broken_link_fails_the_build(tmp_path):
         ('"""A room."""\nMOST = 3\n', ["room.MOST has no docstring"]),
         ('"""A room."""\n# Volts.\nLEAST, MOST = 1, 3\n', []),
         ('"""A room."""\n_HIDDEN = 3\n', []),
+        ('"""A room."""\nNAME = "#"  # of it, "quoted"\n', []),
+        ('"""A room."""\nNAME = "# of it"\n', ["room.NAME has no docstring"]),
         ('"""A room."""\n\n\nclass Box:\n    """A box."""\n\n    width: int\n', ["does not describe width"]),
         ('"""A room."""\n__all__ = ["gone"]\n', ["__all__ names gone"]),
     ],

@@ -6,7 +6,9 @@ module's docstring, a paragraph of words in columns is a table.
 """
 
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import griffe
@@ -22,16 +24,22 @@ class HouseStyle(griffe.Extension):
     def on_module_members(self, *, node, mod, **_):
         """Add the constants of an assignment to several names, which griffe leaves out."""
         for each in node.body if isinstance(node, ast.Module) else ():
-            if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Tuple):
-                values = each.value.elts if isinstance(each.value, ast.Tuple) else [None] * len(each.targets[0].elts)
-                for target, value in zip(each.targets[0].elts, values, strict=True):
-                    if target.id not in mod.members:
-                        shown = None if value is None else ast.unparse(value)
-                        attribute = griffe.Attribute(
-                            target.id, value=shown, lineno=each.lineno, endlineno=each.end_lineno, parent=mod
-                        )
-                        mod.set_member(target.id, attribute)
-                        self.on_attribute_instance(attr=attribute)
+            if not isinstance(each, ast.Assign) or not isinstance(each.targets[0], ast.Tuple):
+                continue
+            targets = each.targets[0].elts
+            values = each.value.elts if isinstance(each.value, ast.Tuple) else []
+            apiece = len(values) == len(targets) and not any(isinstance(value, ast.Starred) for value in values)
+            for i, target in enumerate(targets):
+                if isinstance(target, ast.Name) and target.id not in mod.members:
+                    attribute = griffe.Attribute(
+                        target.id,
+                        value=ast.unparse(values[i]) if apiece else None,
+                        lineno=each.lineno,
+                        endlineno=each.end_lineno,
+                        parent=mod,
+                    )
+                    mod.set_member(target.id, attribute)
+                    self.on_attribute_instance(attr=attribute)
 
     def on_module_instance(self, *, node, mod, **_):
         """Keep a module's tables of words in columns: as indented text, which Markdown shows as it is written."""
@@ -64,8 +72,10 @@ def comment_of(path: Path, first: int, last: int) -> str:
         The text, or nothing.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
-    if (last_line := lines[last - 1]).count("#") == 1 and not re.search(r"['\"][^'\"]*#", last_line):
-        return last_line.split("#", 1)[1].strip()
+    statement = io.StringIO("\n".join(lines[first - 1 : last]))
+    for token in tokenize.generate_tokens(statement.readline):
+        if token.type == tokenize.COMMENT and token.start[0] == last - first + 1:
+            return token.string.lstrip("# ")
     above = first - 2
     while above >= 0 and re.match(r"[A-Z_, ]+(?:: .+)? = |[ )\]}]", lines[above]):  # constants that share a comment
         above -= 1
