@@ -47,7 +47,7 @@ class Course:
     def at(cls, root: Path | str) -> "Course":
         """The course in the folder ``root``; that of this checkout releases to notebooks/, any other beside itself."""
         root = Path(root).resolve()
-        return cls(root, (CHECKOUT if root == COURSE else root.parent) / "notebooks")
+        return cls(root, (CHECKOUT if root == COURSE.resolve() else root.parent) / "notebooks")
 
     @property
     def lessons(self) -> Path:
@@ -136,7 +136,7 @@ class Course:
 
     def to_be_moved(self) -> str:
         """For the course of this checkout: one sentence about what still lies in its old place, grader/; or nothing."""
-        return what_to_move(CHECKOUT) if self.root == COURSE else ""
+        return what_to_move(CHECKOUT) if self.root == COURSE.resolve() else ""
 
 
 def left_in_old_place(checkout: Path) -> dict[Path, Path]:

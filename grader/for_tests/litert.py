@@ -39,7 +39,7 @@ print(wire.dumps(wire.encode(np.array(outputs), None)))
 class TfliteError(AssertionError):
     """LiteRT cannot run the bytes; ``for_student`` says so."""
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.for_student = message
 
@@ -67,8 +67,8 @@ def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:
         folder.chmod(0o755)
         program = [sys.executable, "-c", _PROGRAM, str(folder), str(bubblewrap.INSIDE)]
         if session.is_unsafe():
-            options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
-            result = subprocess.run(program, timeout=seconds, **options)
+            null, pipe = subprocess.DEVNULL, subprocess.PIPE
+            result = subprocess.run(program, timeout=seconds, stdin=null, stdout=pipe, text=True)
         else:
             result = bubblewrap.run(program, bubblewrap.Limits(), seconds, binds=[(folder, False)])
     try:

@@ -13,6 +13,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -49,40 +50,40 @@ class Stand:
 
     __slots__ = ("_number", "_student", "_type_name")
 
-    def __init__(self, student: "Student", number: int, type_name: str):
+    def __init__(self, student: "Student", number: int, type_name: str) -> None:
         self._student = student
         self._number = number
         self._type_name = type_name
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{self!r}: names that start with _ are not shown to tests")
         return self._student.ask("get", self, name=name)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self._student.ask("item", self, key=self._student.encode(key))
 
-    def __len__(self):
+    def __len__(self) -> int:
         length = self._student.ask("len", self)
         if type(length) is not int or length < 0:
             raise TypeError(f"{self!r} has no length")
         return length
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         items = self._student.ask("iter", self)
         if type(items) is not list:
             raise TypeError(f"{self!r} cannot be looped over")
         return iter(items)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         raise TypeError(f"expected plain data to compare with, got {self!r}")
 
     __hash__ = object.__hash__
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         raise TypeError(f"expected plain data with a truth value, got {self!r}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self._type_name} object of the notebook>"
 
 
@@ -91,7 +92,7 @@ class CallableStand(Stand):
 
     __slots__ = ()
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         encode = self._student.encode
         return self._student.ask(
             "call", self, args=[encode(value) for value in args], kwargs={key: encode(kwargs[key]) for key in kwargs}
@@ -106,7 +107,7 @@ class Student:
         pid: The process to look at to see whether the kernel still lives.
     """
 
-    def __init__(self, connection: dict, pid: int):
+    def __init__(self, connection: dict, pid: int) -> None:
         self._client = clients.connect(connection, outputs=False)
         self._pid = pid
         self.deadline = math.inf
@@ -136,8 +137,8 @@ class Student:
         """The notebook's answer to one request, by value; raises what the student's code raised."""
         if target is not None:
             request["target"] = target._number
-        request = base64.b64encode(wire.dumps({"op": op, **request}).encode()).decode()
-        expression = f"__import__('edgekit_agent').handle('{request}', __import__('IPython').get_ipython().user_ns)"
+        text = base64.b64encode(wire.dumps({"op": op, **request}).encode()).decode()
+        expression = f"__import__('edgekit_agent').handle('{text}', __import__('IPython').get_ipython().user_ns)"
         reply = wire.loads(self._execute(expression))
         if type(reply) is not dict or len(reply) != 1:
             raise wire.WireError("the notebook's answer is malformed")
@@ -191,14 +192,14 @@ class Student:
             error = kind(message)
         except TypeError:
             error = StudentError(message)
-        error.students_traceback = str(raised.get("traceback", ""))[:4000]
+        error.students_traceback = str(raised.get("traceback", ""))[:4000]  # type: ignore[attr-defined]
         return error
 
 
 class _Cells:
     """The test cells run so far: their lines, and which of these are hidden."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lines: dict[str, list[str]] = {}
         self.hidden: dict[str, set[int]] = {}
 
@@ -250,19 +251,19 @@ def connect(settings: str) -> None:
 
 
 def run_test(request: str) -> None:
-    """Run one test cell; what came of it is `result`."""
-    request = json.loads(request)
+    """Run one test cell; `result` tells how it ended."""
+    test = json.loads(request)
     _last.clear()
     _last.update(score=None, failure=None)
-    filename = f"<{request['grade_id']}>"
-    source = request["source"]
+    filename = f"<{test['grade_id']}>"
+    source = test["source"]
     _cells.add(filename, source)
-    _student.deadline = time.monotonic() + request["seconds"]
+    _student.deadline = time.monotonic() + test["seconds"]
     namespace = sys.modules["__main__"].__dict__
     try:
-        _bind(request, namespace)
+        _bind(test, namespace)
         value = _execute(python_source(source), filename, namespace)
-        _last["score"] = _score(value, request["points"])
+        _last["score"] = _score(value, test["points"])
     except BaseException as error:
         _last["failure"] = _report(error)
 
@@ -272,12 +273,12 @@ def result() -> str:
     return json.dumps(_last)
 
 
-def _bind(request, namespace) -> None:
+def _bind(test, namespace) -> None:
     """Give the names of the cell their meaning: real modules, and the student's values as they are now."""
-    for statement in request["imports"]:
+    for statement in test["imports"]:
         exec(statement, namespace)
-    values = _student.names(request["student"]) if request["student"] else {}
-    for name in request["student"]:
+    values = _student.names(test["student"]) if test["student"] else {}
+    for name in test["student"]:
         namespace.pop(name, None)
     namespace.update(values)
 

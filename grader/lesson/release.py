@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from nbgrader.preprocessors import ClearSolutions
 
@@ -20,7 +21,7 @@ class ClearLessonSolutions(ClearSolutions):
 
     def _replace_solution_region(self, cell, language):
         foreign = cell.cell_type == "code" and cell.source.lstrip().startswith("%%firmware")
-        stubs = self.code_stub
+        stubs = self.code_stub  # type: ignore[has-type]
         try:
             if foreign:
                 self.code_stub = stubs | {language: "// YOUR CODE HERE"}
@@ -44,7 +45,7 @@ def _own_stubs(source: str, begin: str, end: str) -> tuple[str, bool]:
     return (result.rstrip("\n") if count else source), bool(count)
 
 
-def release_preprocessors(generate_assignment: type) -> list[type]:
+def release_preprocessors(generate_assignment: Any) -> list[type]:
     """nbgrader's own list for a release, with our stubs."""
     return [
         ClearLessonSolutions if step is ClearSolutions else step

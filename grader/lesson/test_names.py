@@ -8,9 +8,12 @@ import ast
 import builtins
 import symtable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat.notebooknode import NotebookNode
+
+if TYPE_CHECKING:
+    from nbformat.notebooknode import NotebookNode  # slow to import, and the kernel of the tests has no need of it
 
 _BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 
@@ -23,7 +26,7 @@ class Names:
     imports: list[str] = field(default_factory=list)
 
 
-def plan(notebook: NotebookNode, tests: dict[str, str]) -> dict[str, Names]:
+def plan(notebook: "NotebookNode", tests: dict[str, str]) -> dict[str, Names]:
     """The meaning of the names of every test cell.
 
     Args:

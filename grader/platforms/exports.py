@@ -8,6 +8,7 @@ then the attachment's; anonymous ones ``anon_Ab1cD_12345_toy.ipynb``. Both read 
 back, and so they are kept as they are.
 """
 
+import functools
 import os
 import re
 import stat
@@ -99,7 +100,7 @@ def _in_folder(root: Path) -> Iterator[File]:
                 problem = f"it is larger than {MAX_FILE >> 20} MB"
             modified = datetime.fromtimestamp(status.st_mtime).isoformat(timespec="seconds")
             parts = tuple(part.encode("utf-8", "replace").decode() for part in path.relative_to(root).parts)
-            yield File(parts, modified, problem, lambda path=path: _read_file(path))
+            yield File(parts, modified, problem, functools.partial(_read_file, path))
 
 
 def _read_file(path: Path) -> bytes:
@@ -132,7 +133,7 @@ def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_
             tuple(entry.filename.replace("\\", "/").split("/")),
             _zip_time(entry),
             problem,
-            lambda entry=entry: _read_entry(archive, entry),
+            functools.partial(_read_entry, archive, entry),
         )
 
 

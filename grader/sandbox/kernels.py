@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import nbformat
 import zmq
 from jupyter_client import KernelManager
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from nbformat.notebooknode import NotebookNode
@@ -52,7 +54,7 @@ class SandboxProvisioner(LocalProvisioner):
 
     sandbox: Sandbox | None = None
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel; returns how to connect to it."""
         self.sandbox = _SANDBOXES[self.kernel_spec.metadata["sandbox"]]
         kwargs.pop("env", None)  # the sandbox sets its own
@@ -105,7 +107,7 @@ class Kernel:
         sandbox: Sandbox | None = None,
         folder: Path | None = None,
         environment: dict[str, str] | None = None,
-    ):
+    ) -> None:
         self.limits = limits
         self.sandbox = sandbox
         self._deadline = time.monotonic() + limits.notebook_seconds
@@ -115,7 +117,7 @@ class Kernel:
         place = sandbox.run if sandbox else Path(self._own.name)
         self._manager = KernelManager(transport="ipc", ip=str(place / "k"), connection_file=str(place / "kernel.json"))
         argv = ["ipykernel", "-f", "{connection_file}"]
-        metadata = {}
+        metadata: dict[str, Any] = {}
         if sandbox:
             _SANDBOXES[sandbox.base.name] = sandbox
             metadata = {"kernel_provisioner": {"provisioner_name": PROVISIONER}, "sandbox": sandbox.base.name}
@@ -125,16 +127,16 @@ class Kernel:
         self._manager._kernel_spec = KernelSpec(
             argv=argv, display_name="grading", language="python", interrupt_mode="message", metadata=metadata
         )
-        options = {"cwd": str(folder)} if folder else {}
+        options: dict[str, Any] = {"cwd": str(folder)} if folder else {}
         if environment is not None:
             options["env"] = environment
         self._manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-        self._client = None
+        self._client: BlockingKernelClient | None = None
 
     @property
-    def connection(self) -> dict:
+    def connection(self) -> dict[str, Any]:
         """How another client connects to this kernel; from memory, as the student can write the file."""
-        info = self._manager.get_connection_info()
+        info: dict[str, Any] = dict(self._manager.get_connection_info())
         return info | {"key": info["key"].decode() if isinstance(info["key"], bytes) else info["key"]}
 
     def ready(self, seconds: float = 60) -> None:
@@ -171,7 +173,12 @@ class Kernel:
     @property
     def pid(self) -> int:
         """The process that lives as long as the kernel."""
-        return self._manager.provisioner.process.pid
+        return self._process.pid
+
+    @property
+    def _process(self) -> Any:
+        """The process that the provisioner started; None before it did."""
+        return getattr(self._manager.provisioner, "process", None)
 
     def discard(self) -> None:
         """Throw away what the kernel says to nobody, so that it does not pile up here."""
@@ -244,7 +251,7 @@ class Kernel:
         return Result("timeout", [*collector.outputs, message])
 
     def _alive(self) -> bool:
-        process = self._manager.provisioner.process if self._manager.provisioner else None
+        process = self._process
         return process is not None and process.poll() is None
 
     def _why_died(self, otherwise: str) -> str:
@@ -255,13 +262,13 @@ class Kernel:
         if self.sandbox:
             self.sandbox.kill()
         else:
-            self._manager.provisioner.process.kill()
+            self._process.kill()
 
     def close(self) -> None:
         """End the kernel and forget it; never fails."""
         with contextlib.suppress(Exception):
             self._kill()
-            self._manager.provisioner.process.wait(5)
+            self._process.wait(5)
         with contextlib.suppress(Exception):
             if self._client is not None:
                 self._client.stop_channels()
@@ -283,7 +290,7 @@ def error_output(name: str, message: str, lines: list[str] | None = None) -> Not
 class _Collector:
     """Gathers the messages that belong to its requests, and no more of them than MAX_OUTPUT characters."""
 
-    def __init__(self, *requests: str):
+    def __init__(self, *requests: str) -> None:
         self.requests = set(requests)
         self.outputs: list[NotebookNode] = []
         self.expressions: dict = {}

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from edgekit.lesson import TODO, StillToDo
 
 from edgekit import calibration, quantization
-from edgekit.lesson import TODO, StillToDo
 from edgekit.network import Network, Op, map_weights
 from edgekit.quantization import assemble, by_channel, from_channels
 

@@ -17,21 +17,21 @@ _objects = {}
 class Reply:
     """The kernel's output for a request: the answer, under a MIME type of its own."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self.text = text
 
-    def _repr_mimebundle_(self, **_):
+    def _repr_mimebundle_(self, **_: object) -> dict:
         return {MIME: self.text}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "reply"
 
 
 def handle(request: str, namespace: dict) -> Reply:
     """Answer one request (base64 of JSON text) about the names in ``namespace``."""
     try:
-        request = wire.loads(base64.b64decode(request).decode())
-        reply = {"value": wire.encode(_OPERATIONS[request["op"]](request, namespace), _reference)}
+        asked = wire.loads(base64.b64decode(request).decode())
+        reply = {"value": wire.encode(_OPERATIONS[asked["op"]](asked, namespace), _reference)}
         return Reply(wire.dumps(reply))
     except BaseException as error:  # a student's function may raise anything, KeyboardInterrupt and SystemExit included
         return Reply(wire.dumps({"raised": _describe(error)}))
@@ -70,7 +70,7 @@ def _as_plain(value):
         return array.astype("float32") if array.dtype.kind == "V" else array
     for kind in (str, int, float, list, tuple, dict, set, frozenset, bytes):
         if isinstance(value, kind) and not hasattr(value, "_fields"):
-            return kind(value)
+            return kind(value)  # type: ignore[arg-type]
     if isinstance(value, range | type({}.keys()) | type({}.values()) | type({}.items())):
         return list(value)
     return value
