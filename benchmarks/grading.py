@@ -19,10 +19,11 @@ import warnings
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests")]
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "grader")]
 
-from grader import batch, demo  # noqa: E402
-from grader.course import Course  # noqa: E402
+from grader import demo  # noqa: E402
+from grader.batch import whole_class  # noqa: E402
+from grader.paths import COURSE, Course  # noqa: E402
 
 BOMBS = ("memory_bomb", "memory_bomb_by_many", "fork_bomb", "thread_bomb", "endless_loop", "endless_loop_in_a_test")
 
@@ -68,9 +69,9 @@ def throughput(scratch, options):
 
 def honest(scratch, options):
     """Runs of every lesson's solution."""
-    for name in Course.at(CHECKOUT / "grader").names:
+    for name in Course.at(COURSE).names:
         timed_one = Course.at(scratch / "throughput")
-        if name == options.lesson and len(batch.handed_in(timed_one, name)) >= options.honest:
+        if name == options.lesson and len(whole_class.handed_in(timed_one, name)) >= options.honest:
             continue  # counted there
         course = course_of(scratch / "honest", name, options.honest)
         grade(course, name, options)
@@ -109,7 +110,7 @@ def killed(scratch, options):
 
 def cheats(scratch, options):
     """Every cheat and every hostile notebook of the tests, graded with honest ones among them."""
-    import test_grader_cheats as hostile
+    import test_grading_cheats as hostile
     from grading import LIMITS, Class
 
     warnings.filterwarnings("ignore", message="Non-unique cell id")  # some cheats double cells
@@ -148,7 +149,7 @@ PARTS = (throughput, honest, killed, cheats)
 
 def course_of(root, name, count):
     """A course in which ``count`` students hand in the solution of lesson ``name``."""
-    original = Course.at(CHECKOUT / "grader")
+    original = Course.at(COURSE)
     course = demo.make_course(original.lessons, name, root / name)
     notebook = demo.submission(original, name, "honest")
     for number in range(count):
@@ -171,17 +172,16 @@ def fully_marked(course, name, how):
     """The line of the table about honest students."""
     marked = demo.marks(course, name).values()
     full = sum(demo.total(marks) == demo.maximum(marks) > 0 for marks in marked)
-    everybody = len(batch.handed_in(course, name))
+    everybody = len(whole_class.handed_in(course, name))
     return f"solutions of {name} fully marked, {how}", f"{full} of {everybody}", "all", full == everybody
 
 
 def done(course, students):
     """The students who are graded, with when."""
-    path = course.root / "autograded"
     return {
-        student: (path / student / "toy" / "toy.ipynb").stat().st_mtime_ns
+        student: course.graded_notebook(student, "toy").stat().st_mtime_ns
         for student in students
-        if batch.is_graded(course, "toy", student)
+        if whole_class.is_graded(course, "toy", student)
     }
 
 

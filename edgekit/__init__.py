@@ -52,4 +52,4 @@ def __dir__() -> list[str]:
 def load_ipython_extension(ipython: _Any) -> None:
     """Register the notebook magics (``%load_ext edgekit``)."""
     _import_module("edgekit.notebook.quiet").install()
-    _import_module("edgekit.magics").register(ipython)
+    _import_module("edgekit.notebook.magics").register(ipython)

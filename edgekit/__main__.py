@@ -268,8 +268,11 @@ def _upload(options: argparse.Namespace) -> None:
 
 def _monitor(options: argparse.Namespace) -> None:
     from edgekit import firmware
+    from edgekit.notebook.session import open_board
 
-    firmware.open_project(options.directory).monitor(options.port)
+    project = firmware.open_project(options.directory)
+    with open_board(project, options.port, wait=False) as board:
+        board.monitor()
 
 
 def _share(text: str) -> float:
@@ -284,9 +287,15 @@ def _benchmark(options: argparse.Namespace) -> int:
     import tempfile
 
     from edgekit import benchmark, datasets
-    from edgekit._faults import FaultyTransport
-    from edgekit._transport import SerialTransport, SimulatedTransport, Transport, TransportError
-    from edgekit.board import Board, BoardError
+    from edgekit.board import (
+        Board,
+        BoardError,
+        FaultyTransport,
+        SerialTransport,
+        SimulatedTransport,
+        Transport,
+        TransportError,
+    )
 
     reference = _read(options.reference) if options.reference else None
     port = _chosen_port(options)
@@ -325,7 +334,8 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 def _chosen_port(options: argparse.Namespace) -> str | None:
     """The port that was named or found; None for the simulated board."""
-    from edgekit.board import BoardError, locate
+    from edgekit.board import BoardError
+    from edgekit.notebook.session import locate
 
     if options.simulate or options.project is not None:
         if options.port:
@@ -391,11 +401,10 @@ def _capture(options: argparse.Namespace) -> None:
 
 def _simulated_camera(folder: Path) -> "Project":
     """A project whose camera sees some of the test images."""
-    from edgekit import datasets
-    from edgekit.lesson import put_before_camera
+    from edgekit import datasets, firmware
 
     _, project = _car_project("carclassifier", folder)
-    put_before_camera(project, datasets.load("cars", "test").images[:20])
+    firmware.put_before_camera(project, datasets.load("cars", "test").images[:20])
     return project
 
 

@@ -1,7 +1,7 @@
-"""Measures a network where it runs: sends labelled images to a board and notes every answer and how long it took.
+"""Measures a network on a board: sends labelled images to it and records every answer and its time.
 
-The answers are written to a file as they come, so that a benchmark that was interrupted goes on where it stopped.
-`edgekit.board.benchmark` and the command `edgekit benchmark` are made of it.
+Each answer is written to a file at once, so that an interrupted benchmark is resumed where it stopped. The command
+`edgekit benchmark` calls it.
 """
 
 import contextlib
@@ -9,40 +9,49 @@ import csv
 import os
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from edgekit.board import Board, BoardError
 from edgekit.errors import EdgekitError
 from edgekit.table import Table
 
+if TYPE_CHECKING:
+    from edgekit.datasets import Dataset
+    from edgekit.network import Network
+    from edgekit.quantization import QuantizedNetwork
+
+# Of the file with the results.
 COLUMNS = ("row", "image", "model", "label", "answer", "scores", "microseconds", "milliseconds")
 
 
 class BenchmarkError(EdgekitError):
-    """A benchmark cannot begin or go on; the message says why and what to do."""
+    """A benchmark cannot start or be resumed; the message says why and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """What a board said about labelled images. It shows itself as a table.
+    """A board's answers to labelled images; a notebook shows it as a table.
 
     Attributes:
         model: the name of the network on the board.
         class_names: names of the classes.
         labels: (N,) the true classes.
-        answers: (N,) the classes that the board named: for one score 1 where it is above one half, else the highest.
+        answers: (N,) the classes that the board chose: with one score, 1 if it is above one half; else the highest.
         scores: float32 (N, outputs).
-        microseconds: (N,) what one inference took, measured on the board.
-        milliseconds: (N,) the same and the way there and back, measured on the computer.
-        wanted: how many images there were to send; more than N if the benchmark was interrupted.
-        wrong: how many scores differ from the reference network's; None without a reference.
+        microseconds: (N,) the time of one inference, measured on the board.
+        milliseconds: (N,) the same with sending and receiving, measured on the computer.
+        wanted: number of images to send; more than N if the benchmark was interrupted.
+        wrong: number of images whose scores differ from the reference network's; None without a reference.
         path: of the results file.
     """
 
     model: str
-    class_names: tuple
+    class_names: tuple[str, ...]
     labels: np.ndarray = field(repr=False)
     answers: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
@@ -52,28 +61,28 @@ class Benchmark:
     wrong: int | None
     path: Path
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of right answers; NaN before the first."""
         return float(np.mean(self.answers == self.labels)) if len(self) else float("nan")
 
     @property
-    def confusion(self):
+    def confusion(self) -> np.ndarray:
         """(C, C) counts: a row for each true class, a column for each answer."""
         counts = np.zeros((len(self.class_names),) * 2, int)
         np.add.at(counts, (self.labels, self.answers), 1)
         return counts
 
     @property
-    def lost(self):
-        """Images that were to be sent and have no answer."""
+    def lost(self) -> int:
+        """Number of images to send that have no answer."""
         return self.wanted - len(self)
 
-    def table(self):
-        """The confusion matrix, and under it what else there is to know, as a `Table`."""
+    def table(self) -> Table:
+        """Return the confusion matrix as a table, with lost and wrong answers, accuracy and times below."""
         rows = [(name, *map(int, row)) for name, row in zip(self.class_names, self.confusion, strict=True)]
         columns = ("", *(f"answer: {name}" for name in self.class_names))
         note = f"{len(self)} of {self.wanted} images answered, {self.lost} lost"
@@ -87,44 +96,56 @@ class Benchmark:
             )
         return Table(columns, rows, f"{self.model} on {len(self)} images", note)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.table())
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
 
-def run(device, dataset, results="benchmark.csv", images=None, baud=None, reference=None, resume=True):
+def run(
+    device: Board,
+    dataset: "Dataset",
+    results: str | Path = "benchmark.csv",
+    count: int | None = None,
+    baud: int | None = None,
+    reference: "QuantizedNetwork | Network | None" = None,
+    resume: bool = True,
+    *,
+    images: int | None = None,
+) -> Benchmark:
     """Send labelled images to a board and collect its answers.
 
-    Each answer is in the file before the next image is sent. If the file is there and unfinished, the benchmark goes on
-    after its last row; a finished one is kept under a dated name.
+    Each answer is in the file before the next image is sent. An unfinished file is resumed after its last row; a
+    finished one is first renamed with its date.
 
     Args:
-        device: a `edgekit.board.Board` whose program takes images from the computer.
-        dataset: a `edgekit.datasets.Dataset`.
+        device: a board whose program takes images from the computer.
+        dataset: the labelled images.
         results: path of the file: CSV with the columns of `COLUMNS`; image is the CRC-32 of its pixels.
-        images: how many, from the first on; None sends all.
-        baud: rate of the line for the while, bits a second, for example 921600; None leaves it.
-        reference: a `QuantizedNetwork` or `Network` whose scores the board should give, to the bit if it is int8.
-        resume: False begins anew, keeping an unfinished file under a dated name.
+        count: number of images to send, from the first on; None sends all.
+        baud: rate of the line during the benchmark, bits a second, for example 921600; None keeps the present one.
+        reference: the network in Python, to compare the board's scores with: exactly equal if it is int8.
+        resume: False starts again, and renames an unfinished file with its date.
+        images: former name of `count`.
 
     Returns:
-        `Benchmark`; of what there is so far if it is interrupted from the keyboard.
+        The answers; after an interrupt from the keyboard, those so far.
 
     Raises:
-        ValueError: more images than there are, or not of the shape that the board's network takes.
+        ValueError: count is more than the data set has, or the images have another shape than the board's network.
         BenchmarkError: the unfinished file belongs to other images or another network.
-        BoardError: the board does not answer; what it answered so far is in the file.
+        BoardError: the board does not answer; its answers so far are in the file.
     """
     from tqdm.auto import tqdm
 
-    images = len(dataset) if images is None else images
-    if not 1 <= images <= len(dataset):
-        raise ValueError(f"images must be from 1 to {len(dataset)}, as many as the data set has, not {images}")
-    inputs, labels, path = dataset.inputs[:images], dataset.labels[:images], Path(results)
+    if count is None:
+        count = len(dataset) if images is None else images
+    if not 1 <= count <= len(dataset):
+        raise ValueError(f"count must be from 1 to {len(dataset)}, as many as the data set has, not {count}")
+    inputs, labels, path = dataset.inputs[:count], dataset.labels[:count], Path(results)
     if inputs.shape[1:] != tuple(device.info.input_shape):
         raise ValueError(
             f"the network on the board takes inputs of shape {tuple(device.info.input_shape)}, "
@@ -133,7 +154,7 @@ def run(device, dataset, results="benchmark.csv", images=None, baud=None, refere
     if not resume and path.exists():
         _keep(path)
     rows = _resume(path, inputs, device)
-    if len(rows) == images:
+    if len(rows) == count:
         _keep(path)
         rows = []
     right = sum(row["answer"] == int(label) for row, label in zip(rows, labels, strict=False))
@@ -143,8 +164,8 @@ def run(device, dataset, results="benchmark.csv", images=None, baud=None, refere
             stack.callback(restore_baud, device, device.baud)
             device.set_baud(baud)
         file = stack.enter_context(_append(path, rows))
-        bar = stack.enter_context(tqdm(total=images, initial=len(rows), unit="image"))
-        for position in range(len(rows), images):
+        bar = stack.enter_context(tqdm(total=count, initial=len(rows), unit="image"))
+        for position in range(len(rows), count):
             start = time.perf_counter()
             result = device.classify(inputs[position])
             row = {
@@ -174,14 +195,14 @@ def run(device, dataset, results="benchmark.csv", images=None, baud=None, refere
         scores=scores,
         microseconds=np.array([row["microseconds"] for row in rows], int),
         milliseconds=np.array([row["milliseconds"] for row in rows], float),
-        wanted=images,
+        wanted=count,
         wrong=wrong,
         path=path,
     )
 
 
-def _differing(scores, reference, inputs):
-    """How many rows of scores are not what the reference network says."""
+def _differing(scores: np.ndarray, reference: "QuantizedNetwork | Network", inputs: np.ndarray) -> int:
+    """The number of rows of scores that differ from the reference network's."""
     if not len(inputs):
         return 0
     from edgekit import models
@@ -193,19 +214,22 @@ def _differing(scores, reference, inputs):
     return int((np.abs(scores - expected) > tolerance).any(axis=1).sum())
 
 
-def _answer(scores):
+def _answer(scores: np.ndarray) -> int:
     return int(scores[0] > 0.5) if len(scores) == 1 else int(np.argmax(scores))
 
 
-def _fingerprint(values):
+def _fingerprint(values: np.ndarray) -> str:
     return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
 
 
-def restore_baud(device, baud):
-    """Return to a rate, as far as the board can still be reached."""
-    from edgekit._answers import BoardError
+def restore_baud(device: Board, baud: int) -> None:
+    """Return to a rate, if the board still answers.
 
-    with contextlib.suppress(BoardError):  # what was measured counts, whatever the line does afterwards
+    Args:
+        device: the board.
+        baud: bits a second.
+    """
+    with contextlib.suppress(BoardError):  # the measurement is complete, whatever the line does afterwards
         if not device.closed:
             device.set_baud(baud)
 
@@ -213,22 +237,22 @@ def restore_baud(device, baud):
 class _Rows:
     """Appends rows to the results file, each in one write."""
 
-    def __init__(self, file):
+    def __init__(self, file: TextIO) -> None:
         self._file = file
         self._writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
 
-    def head(self):
+    def head(self) -> None:
         self._writer.writeheader()
         self._file.flush()
 
-    def write(self, row):
+    def write(self, row: dict) -> None:
         self._writer.writerow(row | {"scores": " ".join(map(repr, row["scores"]))})
         self._file.flush()
 
 
 @contextlib.contextmanager
-def _append(path, rows):
-    """The file, ready for more rows; a last line that was cut off is gone."""
+def _append(path: Path, rows: list[dict]) -> Iterator[_Rows]:
+    """The file, ready for more rows; an incomplete last line is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if rows:
         complete = path.read_bytes().splitlines(keepends=True)[: 1 + len(rows)]
@@ -240,15 +264,15 @@ def _append(path, rows):
         yield writer
 
 
-def _resume(path, inputs, device):
+def _resume(path: Path, inputs: np.ndarray, device: Board) -> list[dict]:
     """The rows that an earlier run left in the file, if they belong to this benchmark."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
     if lines and lines[0].strip() != ",".join(COLUMNS):
         raise BenchmarkError(f"{path} is not a benchmark's results: choose another file")
-    rows = []
-    for line in csv.DictReader(line for line in lines if line.endswith("\n")):  # what was cut off is not counted
+    rows: list[dict] = []
+    for line in csv.DictReader(line for line in lines if line.endswith("\n")):  # an incomplete last line is left out
         try:
-            row = {
+            row: dict = {
                 "row": int(line["row"]),
                 "image": line["image"],
                 "model": line["model"],
@@ -260,30 +284,30 @@ def _resume(path, inputs, device):
             }
         except (TypeError, ValueError):
             raise BenchmarkError(
-                f"line {len(rows) + 2} of {path} cannot be read: begin anew with another file"
+                f"line {len(rows) + 2} of {path} cannot be read: start again with another file"
             ) from None
         rows.append(row)
-    begin_anew = "choose another results file, or begin anew (resume=False, or --restart)"
+    start_again = "choose another results file, or start again (resume=False, or --restart)"
     del rows[len(inputs) :]
     for position, (row, values) in enumerate(zip(rows, inputs, strict=False)):
         if row["row"] != position or row["image"] != _fingerprint(values):
-            raise BenchmarkError(f"{path} holds the answers to other images: {begin_anew}")
+            raise BenchmarkError(f"{path} holds the answers to other images: {start_again}")
         if row["model"] != device.info.model:
             raise BenchmarkError(
-                f"{path} holds the answers of {row['model']}, and on the board is {device.info.model}: {begin_anew}"
+                f"{path} holds the answers of {row['model']}, and on the board is {device.info.model}: {start_again}"
             )
     if 0 < len(rows) < len(inputs):
         again = device.classify(inputs[len(rows) - 1]).scores
         if not np.allclose(again, rows[-1]["scores"], atol=1e-6):
             raise BenchmarkError(
-                f"{path} holds the answers of another version of {device.info.model}: asked again, the board says "
-                f"{again[0]:.4f} where the file says {rows[-1]['scores'][0]:.4f}; {begin_anew}"
+                f"{path} holds the answers of another version of {device.info.model}: asked again, the board answers "
+                f"{again[0]:.4f} and the file has {rows[-1]['scores'][0]:.4f}; {start_again}"
             )
     return rows
 
 
-def _keep(path):
-    """Give a results file a dated name."""
+def _keep(path: Path) -> None:
+    """Rename a results file with its date."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(path.stat().st_mtime))
     number = 0
     while (kept := path.with_name(f"{path.stem}-{stamp}{f'-{number}' if number else ''}{path.suffix}")).exists():

@@ -10,8 +10,9 @@ import numpy as np
 from edgekit.network import Network, check_input
 from edgekit.network.windows import one_thread
 
+# How the range of a tensor is chosen: see `calibrate`.
 OBSERVERS = ("minmax", "percentile", "mse")
-BINS = 2048
+BINS = 2048  # of a histogram
 
 
 @dataclass(frozen=True, eq=False)

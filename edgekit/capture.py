@@ -1,6 +1,6 @@
-"""Collects one's own photographs with a board's camera, sorted into car and no_car while they are taken.
+"""Takes photographs with a board's camera and sorts them into the folders car and no_car at once.
 
-The command `edgekit capture` is made of it; `edgekit.datasets.from_folder` reads what it leaves.
+The command `edgekit capture` calls it; `edgekit.datasets.from_folder` reads the folders.
 """
 
 import contextlib
@@ -9,29 +9,40 @@ import os
 import re
 import select
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edgekit.board import Board
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# The key for each label.
 LABELS = {"c": "car", "n": "no_car"}
 _PROMPT = "c car, n no car, q quit"
 
 
-def collect(device, folder, keys, show=print):
-    """Take a photograph for each key and keep it under its label.
+def collect(
+    device: Board, folder: str | Path, keys: Iterable[str], show: Callable[[str], object] = print
+) -> list[Path]:
+    """Take a photograph for each key and save it under its label.
 
-    Each is in its file before the next is taken, and no file is ever overwritten.
+    Each one is in its file before the next is taken, and no file is ever overwritten.
 
     Args:
-        device: a `edgekit.board.Board` that runs the car application.
+        device: a board that runs the car application.
         folder: path; its subfolders car and no_car are made if they are missing.
-        keys: iterable of the keys pressed: "c" for a car, "n" for none, "q" to stop; it may also just end.
-        show: called with each line for the person who presses them.
+        keys: the keys pressed: "c" for a car, "n" for none, "q" to stop; the end of the keys stops too.
+        show: called with each line for the person at the keyboard.
 
     Returns:
-        The photographs taken, as paths in the order they were taken; also of those before Ctrl-C.
+        The paths of the photographs in the order in which they were taken; after Ctrl-C, of those before it.
 
     Raises:
-        NotADirectoryError, PermissionError: nothing can be written in this folder.
-        BoardError: the board has no camera, or does not answer; what was taken so far is in the folder.
+        NotADirectoryError: the folder's path or a label's path is a file.
+        PermissionError: nothing can be written in this folder.
+        BoardError: the board has no camera, or does not answer; the photographs so far are in the folder.
     """
     folder = check_folder(folder)
     taken = []
@@ -53,26 +64,37 @@ def collect(device, folder, keys, show=print):
     return taken
 
 
-def check_folder(folder):
-    """The folder as a path; it need not be there yet.
+def check_folder(folder: str | Path) -> Path:
+    """Check that a folder for photographs can be used; it need not exist yet.
+
+    Args:
+        folder: its path.
+
+    Returns:
+        The path.
 
     Raises:
-        NotADirectoryError, PermissionError: there is something else, or nothing can be written there.
+        NotADirectoryError: the folder's path or a label's path is a file.
+        PermissionError: nothing can be written there.
     """
     folder = Path(folder)
     for path in (folder, *(folder / label for label in LABELS.values())):
         if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is not a folder: name one for the photographs, which is made if missing")
+            raise NotADirectoryError(f"{path} is not a folder: name a folder, which is made if missing")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise NotADirectoryError(f"{there} is not a folder, so that {folder} cannot be made: choose another")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"nothing may be written in {there}: choose another folder")
+        raise PermissionError(f"this user cannot write in {there}: choose another folder")
     return folder
 
 
-def count(folder):
-    """How many images a folder holds of each label, in words."""
+def count(folder: str | Path) -> str:
+    """Count the images of each label in a folder, in words.
+
+    Args:
+        folder: its path.
+    """
     from edgekit.datasets.images import SUFFIXES
 
     counts = {}
@@ -82,7 +104,7 @@ def count(folder):
     return ", ".join(f"{number} {label}" for label, number in counts.items())
 
 
-def _save(image, folder):
+def _save(image: "np.ndarray", folder: Path) -> Path:
     """Write a photograph under the next free number."""
     from PIL import Image
 
@@ -96,20 +118,20 @@ def _save(image, folder):
         path = folder / f"photo_{number:05}.png"
         try:
             file = path.open("xb")
-        except FileExistsError:  # somebody else fills this folder too
+        except FileExistsError:  # another program writes to this folder too
             continue
         try:
             with file:
                 file.write(data.getvalue())
         except BaseException:
-            path.unlink()  # half a photograph: the disk is full, or Ctrl-C came at this moment
+            path.unlink()  # an incomplete photograph: the disk is full, or Ctrl-C came at this moment
             raise
         return path
 
 
 @contextlib.contextmanager
-def keyboard():
-    """The keys pressed on the terminal, one by one, without Enter; elsewhere the first letter of each line."""
+def keyboard() -> Iterator[Iterator[str]]:
+    """Give the keys pressed on the terminal one by one, without Enter; without a terminal, each line's first letter."""
     try:
         import termios
         import tty
@@ -125,8 +147,8 @@ def keyboard():
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def _key():
-    """One key; "" at the end (Ctrl-D), "?" for any that sends several bytes, such as an arrow."""
+def _key() -> str:
+    """One key; "" at the end (Ctrl-D), "?" for a key that sends several bytes, such as an arrow."""
     keyboard = sys.stdin.fileno()
     typed = os.read(keyboard, 1)
     if typed < b"\x80" and typed != b"\x1b":
@@ -136,12 +158,12 @@ def _key():
     return "?"
 
 
-def _is_colourful():
+def _is_colourful() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
 
 
-def _thumbnail(image):
-    """An image as coloured text at half its size; each character shows one pixel above another."""
+def _thumbnail(image: "np.ndarray") -> str:
+    """An image as coloured text at half its size; each character shows two pixels, one above the other."""
     import numpy as np
     from PIL import Image
 

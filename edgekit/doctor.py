@@ -114,7 +114,7 @@ def _missing(extra: str) -> tuple[list[str], int]:
 
 def platformio() -> Finding:
     """PlatformIO, its core folder, and Espressif's tools in it."""
-    from edgekit import _platformio
+    from edgekit.firmware import platformio as _platformio
 
     folder = _platformio.core_folder()
     try:
@@ -138,7 +138,7 @@ def platformio() -> Finding:
 
 def compiler() -> Finding:
     """A C++ compiler for the simulated board, tried out."""
-    from edgekit import _compiler
+    from edgekit.firmware import compiler as _compiler
 
     compilers = _compiler.compilers()
     if not compilers:
@@ -158,7 +158,7 @@ def compiler() -> Finding:
 
 def serial_ports() -> Finding:
     """Boards that are plugged in, and whether they may be used."""
-    from edgekit import _ports
+    from edgekit.board import ports as _ports
 
     ports = _ports.candidates()
     if not ports:

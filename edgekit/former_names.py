@@ -1,14 +1,15 @@
-"""Serves modules under the names that they had in version 0.1, for the notebooks that students have already.
+"""Serves modules and functions under the names that they had in version 0.1, for the notebooks that students have.
 
 A notebook that says ``from edgekit.lesson import TODO`` or ``edgekit.report`` gets the module that has it today.
-New code uses today's names.
+New code uses today's names. Rooms import only earlier rooms; this file alone names later ones, as text in its tables.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from operator import attrgetter
 from types import ModuleType
 
 FORMER = {
@@ -20,9 +21,44 @@ FORMER = {
     "edgekit.explanation": "edgekit.quantization.explanation",
     "edgekit.fixed_point": "edgekit.quantization.fixed_point",
     "edgekit.integer": "edgekit.quantization.integer",
+    "edgekit.lesson": "edgekit.notebook.lesson",
+    "edgekit.magics": "edgekit.notebook.magics",
     "edgekit.noise": "edgekit.quantization.noise",
     "edgekit.report": "edgekit.cost",
 }
+
+# For each module that has them: {former name of a function: "module:name" of today}.
+FORMER_FUNCTIONS = {
+    "edgekit.board": {
+        "benchmark": "edgekit.benchmark:run",
+        "check_port": "edgekit.notebook.session:check_port",
+        "current": "edgekit.notebook.session:this_notebook.board",
+        "find": "edgekit.notebook.session:open_board",
+        "locate": "edgekit.notebook.session:locate",
+        "release": "edgekit.notebook.session:this_notebook.release",
+        "use": "edgekit.notebook.session:this_notebook.use",
+    },
+    "edgekit.firmware": {
+        "current": "edgekit.notebook.session:this_notebook.project",
+    },
+}
+
+
+def functions_of(module: str) -> Callable[[str], object]:
+    """Make a ``__getattr__`` for a module, which finds its former functions.
+
+    Args:
+        module: The module's full name.
+    """
+
+    def find(name: str) -> object:
+        today = FORMER_FUNCTIONS.get(module, {}).get(name)
+        if today is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        place, _, function = today.partition(":")
+        return attrgetter(function)(import_module(place))
+
+    return find
 
 
 class _Finder(MetaPathFinder, Loader):

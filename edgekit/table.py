@@ -14,21 +14,21 @@ class Table:
         title, note: a line above and a line below; may be empty.
     """
 
-    columns: tuple
-    rows: list
+    columns: tuple[str, ...]
+    rows: list[tuple]
     title: str = ""
     note: str = ""
 
-    def __getitem__(self, column):
+    def __getitem__(self, column: str) -> list:
         """The values of one column, as a list."""
         if column not in self.columns:
             raise KeyError(f"no column is called {column!r}; there are {', '.join(self.columns)}")
         return [row[self.columns.index(column)] for row in self.rows]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
-    def __str__(self):
+    def __str__(self) -> str:
         cells = [self.columns, *([_shown(value) for value in row] for row in self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         numeric = [self._numeric(i) for i in range(len(self.columns))]

@@ -5,15 +5,28 @@ import sys
 import warnings
 from pathlib import Path
 
-from grader import desk
-from grader.course import Course
-from grader.lesson_source import LessonError
+from grader.paths import COURSE, Course, LessonError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    course = Course.at(options.course)
+    to_be_moved = course.to_be_moved()
+    if to_be_moved:
+        print(f"{to_be_moved}.", file=sys.stderr)
+        if options.command in _WITH_STUDENTS:
+            return 2
+    try:
+        return _COMMANDS[options.command](course, options)
+    except LessonError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m grader", description=__doc__)
-    parser.add_argument("--course", type=Path, default=Path(__file__).parent, help="the nbgrader course (this folder)")
+    parser.add_argument("--course", type=Path, default=COURSE, help="the nbgrader course (grader/course)")
     commands = parser.add_subparsers(dest="command", required=True)
     for command, help_text, names in (
         ("build", "write the instructor's notebook, source/NAME/NAME.ipynb", "+"),
@@ -31,37 +44,57 @@ def main(arguments: list[str] | None = None) -> int:
     where.add_argument("--scheduler", metavar="ADDRESS", help="run them on a Dask cluster; see docs/instructors.md")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")
-    desk.add_commands(commands)
-    options = parser.parse_args(arguments)
-    course = Course.at(options.course)
-    try:
-        return _COMMANDS[options.command](course, options)
-    except LessonError as error:
-        print(error, file=sys.stderr)
-        return 2
+    collect = commands.add_parser("collect", help="put a platform's download of all submissions into submitted/")
+    collect.add_argument("name")
+    collect.add_argument("export", type=Path, help="the folder or zip file, as Moodle or Canvas let you download it")
+    collect.add_argument("--known-only", action="store_true", help="leave out students who are not in the gradebook")
+    report = commands.add_parser("report", help="write a page about the class: marks, time, solutions that look alike")
+    report.add_argument("name")
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write it (default: report/NAME.html in the course)"
+    )
+    back = commands.add_parser("hand-back", help="write marks and feedback in the form the platform takes back")
+    back.add_argument("name")
+    back.add_argument(
+        "--marks", type=Path, metavar="CSV", help="Moodle's grading worksheet or Canvas's gradebook export"
+    )
+    back.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="where to write (default: handed_back/NAME in the course)"
+    )
+    back.add_argument("--column", help="the column of the marks, if it is not called Grade (Moodle) or NAME (Canvas)")
+    back.add_argument("--comments-column", help="Moodle's column of comments, if it is not called Feedback comments")
+    back.add_argument("--scale", action="store_true", help="scale the marks to the platform's maximum")
+    back.add_argument("--unfinished", action="store_true", help="also those with answers not yet marked by hand")
+    return parser
 
 
-def _build(course: Course, options) -> int:
-    from grader import releasing
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number, 1 or more")
+    return int(text)
+
+
+def _build(course: Course, options: argparse.Namespace) -> int:
+    from grader.lesson import release
 
     for name in options.name:
-        print(releasing.build(course, name))
+        print(release.build(course, name))
     return 0
 
 
-def _release(course: Course, options) -> int:
-    from grader import releasing
+def _release(course: Course, options: argparse.Namespace) -> int:
+    from grader.lesson import release
 
     for name in options.name:
-        print(releasing.release(course, name))
+        print(release.release(course, name))
     return 0
 
 
-def _check(course: Course, options) -> int:
-    from grader import releasing
+def _check(course: Course, options: argparse.Namespace) -> int:
+    from grader.lesson import release
 
     names = options.name or course.names
-    problems = [problem for name in names for problem in releasing.differences(course, name)]
+    problems = [problem for name in names for problem in release.differences(course, name)]
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
@@ -71,7 +104,7 @@ def _check(course: Course, options) -> int:
     return 0
 
 
-def _demo(course: Course, options) -> int:
+def _demo(course: Course, options: argparse.Namespace) -> int:
     from grader import demo
 
     marked = demo.run(course, options.name, options.unsafe)
@@ -84,22 +117,16 @@ def _demo(course: Course, options) -> int:
     return 1 if problems else 0
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected a number, 1 or more")
-    return int(text)
-
-
-def _grade(course: Course, options) -> int:
-    from grader import batch
-    from grader.sandbox import SandboxMissing
-    from grader.workers import ClusterUnusable, ClusterWorkers, LocalWorkers
+def _grade(course: Course, options: argparse.Namespace) -> int:
+    from grader.batch import whole_class
+    from grader.batch.workers import ClusterUnusable, ClusterWorkers, LocalWorkers
+    from grader.sandbox.bubblewrap import SandboxMissing
 
     course.lesson(options.name)
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's, about nbgrader's own way with its sessions
     workers = ClusterWorkers(options.scheduler) if options.scheduler else LocalWorkers(options.jobs)
     try:
-        report = batch.grade(course, options.name, workers, options.force, options.unsafe)
+        report = whole_class.grade(course, options.name, workers, options.force, options.unsafe)
     except SandboxMissing as error:
         print(f"{error} To grade without it, at your own risk, add --unsafe.", file=sys.stderr)
         return 1
@@ -108,7 +135,7 @@ def _grade(course: Course, options) -> int:
         return 1
     if not report.graded and not report.before and not report.failed:
         print(
-            f"nobody has handed in {options.name}: there is no {course.root / 'submitted' / 'STUDENT' / options.name}",
+            f"nobody has handed in {options.name}: there is no {course.submitted('STUDENT', options.name)}",
             file=sys.stderr,
         )
         return 1
@@ -123,7 +150,59 @@ def _grade(course: Course, options) -> int:
     return 1 if report.failed else 0
 
 
-_COMMANDS = {"build": _build, "release": _release, "check": _check, "demo": _demo, "grade": _grade} | desk.COMMANDS
+def _collect(course: Course, options: argparse.Namespace) -> int:
+    from grader.platforms import collect
+    from grader.platforms.exports import ExportError
+
+    course.lesson(options.name)
+    try:
+        report = collect.collect(course, options.name, options.export, options.known_only)
+    except ExportError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n".join(report.lines()))
+    return 0
+
+
+def _report(course: Course, options: argparse.Namespace) -> int:
+    from grader.report import class_report, page
+
+    course.lesson(options.name)
+    try:
+        about = class_report.gather(course, options.name)
+        print(page.write(about, options.output or course.report_page(options.name)))
+    except class_report.ReportError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _hand_back(course: Course, options: argparse.Namespace) -> int:
+    from grader.platforms import hand_back
+
+    course.lesson(options.name)
+    target = options.to or course.handed_back(options.name)
+    how = hand_back.Options(options.column, options.comments_column, options.scale, options.unfinished)
+    try:
+        report = hand_back.hand_back(course, options.name, options.marks, target, how)
+    except hand_back.HandBackError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n".join(report.lines()))
+    return 0
+
+
+_COMMANDS = {
+    "build": _build,
+    "release": _release,
+    "check": _check,
+    "demo": _demo,
+    "grade": _grade,
+    "collect": _collect,
+    "report": _report,
+    "hand-back": _hand_back,
+}
+_WITH_STUDENTS = ("grade", "collect", "report", "hand-back")  # commands that read or write students' work
 
 if __name__ == "__main__":
     sys.exit(main())

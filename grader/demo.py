@@ -1,4 +1,4 @@
-"""Three made-up students, graded by nbgrader in a course of their own: does the lesson mark as it should?"""
+"""Grades three made-up students in a course of their own, and checks that the lesson marks as it should."""
 
 import copy
 import subprocess
@@ -9,24 +9,23 @@ from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
-from nbgrader.api import Gradebook
 
-from grader import releasing
-from grader.course import CHECKOUT, Course
-from grader.lesson_source import read_lesson
+from grader.lesson import release
+from grader.lesson.source import read_lesson
+from grader.paths import CHECKOUT, Course
 
 STUDENTS = ("honest", "partial", "empty")
 
 _CONFIG = """import sys
 sys.path.insert(0, {checkout!r})
-from grader.course import configure
+from grader.grading.nbgrader_setup import configure
 configure(get_config(), {root!r})
 """
 
 
 @dataclass
 class Marks:
-    """What one student got for one cell; ``by_hand`` where nobody has marked it yet."""
+    """The points of one student for one cell; ``by_hand`` where nobody has marked it yet."""
 
     points: float
     maximum: float
@@ -37,7 +36,7 @@ class Marks:
 def submission(course: Course, name: str, student: str) -> NotebookNode:
     """The released notebook with all (``honest``), the first half (``partial``) or no (``empty``) tasks done."""
     with tempfile.TemporaryDirectory() as scratch:
-        released = nbformat.read(releasing.release(course, name, Path(scratch) / name) / f"{name}.ipynb", as_version=4)
+        released = nbformat.read(release.release(course, name, Path(scratch) / name) / f"{name}.ipynb", as_version=4)
     source = {cell.id: cell for cell in read_lesson(course.lesson(name)).cells}
     tasks = [cell for cell in released.cells if cell.metadata.get("nbgrader", {}).get("solution")]
     graded = [cell for cell in tasks if cell.cell_type == "code"]
@@ -49,18 +48,18 @@ def submission(course: Course, name: str, student: str) -> NotebookNode:
 
 def make_course(lessons: Path, name: str, root: Path) -> Course:
     """A course at ``root`` with the one lesson and nothing of the instructor's."""
-    for folder in (name, "shared"):
+    course = Course.at(root)
+    for folder in (name, course.shared.name):
         if (lessons / folder).is_dir():
-            releasing.copy_lesson(lessons / folder, root / "lessons" / folder)
+            release.copy_lesson(lessons / folder, course.lessons / folder)
     (root / "nbgrader_config.py").write_text(_CONFIG.format(checkout=str(CHECKOUT), root=str(root)))
-    return Course.at(root)
+    return course
 
 
 def hand_in(course: Course, name: str, student: str, notebook: NotebookNode) -> Path:
     """Put a notebook, and the lesson's files, where nbgrader looks for submissions."""
-    folder = course.root / "submitted" / student / name
-    releasing.release(course, name, folder)
-    path = folder / f"{name}.ipynb"
+    release.release(course, name, course.submitted(student, name))
+    path = course.submitted_notebook(student, name)
     nbformat.write(copy.deepcopy(notebook), path)
     return path
 
@@ -75,14 +74,14 @@ def nbgrader(course: Course, *arguments: str, check: bool = True) -> subprocess.
 
 
 def marks(course: Course, name: str) -> dict[str, dict[str, Marks]]:
-    """What the gradebook says: for every student, the marks of every cell in the lesson's order."""
+    """The gradebook's marks: for every student, the mark of every cell in the lesson's order."""
     order = [
         cell.metadata.nbgrader.grade_id
         for cell in read_lesson(course.lesson(name)).cells
         if "nbgrader" in cell.metadata
     ]
     table: dict[str, dict[str, Marks]] = {}
-    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "edgekit") as gradebook:
+    with course.open_gradebook() as gradebook:
         for handed_in in gradebook.assignment_submissions(name):
             grades = [grade for notebook in handed_in.notebooks for grade in notebook.grades]
             grades.sort(key=lambda grade: order.index(grade.name))
@@ -110,8 +109,8 @@ def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, 
 
 
 def _failures(course: Course, name: str, student: str) -> dict[str, str]:
-    """What the failed tests of a graded notebook say to the instructor."""
-    graded = nbformat.read(course.root / "autograded" / student / name / f"{name}.ipynb", as_version=4)
+    """The messages of the failed tests of a graded notebook, for the instructor."""
+    graded = nbformat.read(course.graded_notebook(student, name), as_version=4)
     return {
         cell.metadata.nbgrader.grade_id: "\n".join(
             output.data["text/plain"] if "data" in output else output.evalue for output in cell.outputs
@@ -149,7 +148,7 @@ def maximum(marked: dict[str, Marks]) -> float:
 
 
 def problems(marked: dict[str, dict[str, Marks]]) -> list[str]:
-    """What is wrong with a lesson that is marked so; empty when all is well."""
+    """The faults of a lesson that is marked so, each in a sentence; none when all is well."""
     honest, empty = marked["honest"], marked["empty"]
     by_hand = {name for name, mark in honest.items() if mark.by_hand}
     full = maximum(honest)

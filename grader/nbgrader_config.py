@@ -1,11 +1,5 @@
-"""nbgrader reads this in grader/; everything is set in grader/course.py, so that other courses can do the same."""
+"""Stops nbgrader in the course's old place: without the settings of grader/course/ it runs students' code freely."""
 
 import sys
-from pathlib import Path
 
-here = Path(__file__).resolve().parent
-sys.path.insert(0, str(here.parent))
-
-from grader.course import configure  # noqa: E402
-
-configure(get_config(), here)  # noqa: F821
+sys.exit("The course is now in grader/course/: run nbgrader there (`python -m grader check` says what is to be moved).")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgekit import firmware
 
-FILES = Path(__file__).resolve().parent / "board"
+FILES = Path(__file__).resolve().parent / "cpp"
 MODEL_FILES = [FILES / "xormodel.h", FILES / "xormodel.cpp"]
 SOLUTION = (FILES / "main.cpp").read_text()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 
 from grader import demo
-from grader.course import CHECKOUT
+from grader.paths import CHECKOUT
 
-LESSONS = Path(__file__).parent / "course" / "lessons"
+LESSONS = Path(__file__).parent / "grader" / "course" / "lessons"
 LIMITS = """
 c = get_config()
 c.RunSubmission.cell_seconds = 6
@@ -33,7 +33,7 @@ class Class:
 
     @property
     def database(self) -> Path:
-        return self.course.root / "gradebook.db"
+        return self.course.gradebook
 
     def notebook(self, student: str = "empty", first_cell: str = "") -> nbformat.NotebookNode:
         """The notebook of an ``honest``, ``partial`` or ``empty`` student, with one more cell at its start."""
@@ -65,11 +65,11 @@ class Class:
         return {student: demo.total(marks) for student, marks in demo.marks(self.course, "toy").items()}
 
     def autograded(self, student: str) -> nbformat.NotebookNode:
-        return nbformat.read(self.course.root / "autograded" / student / "toy" / "toy.ipynb", as_version=4)
+        return nbformat.read(self.course.graded_notebook(student, "toy"), as_version=4)
 
     def text_of(self, student: str) -> str:
         """Everything the graded notebook of a student shows."""
-        return (self.course.root / "autograded" / student / "toy" / "toy.ipynb").read_text()
+        return self.course.graded_notebook(student, "toy").read_text()
 
 
 def cell(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:

@@ -50,7 +50,7 @@ def rows(path):
 
 
 def test_every_answer_is_counted_and_in_the_file(board, net, scenes, tmp_path):
-    result = boards.benchmark(board, scenes, tmp_path / "b.csv", reference=net)
+    result = benchmark.run(board, scenes, tmp_path / "b.csv", reference=net)
     scores = net.predict(models.preprocess(scenes.images))
     answers = (scores[:, 0] > 0.5).astype(int)
     np.testing.assert_array_equal(result.scores, scores)
@@ -74,15 +74,15 @@ def test_a_board_with_other_weights_is_seen_to_be_wrong(board, net, scenes, tmp_
             network.from_keras(models.load_pretrained("carclassifier")), models.preprocess(scenes.images[:2])
         ),
     )
-    assert boards.benchmark(board, scenes, tmp_path / "b.csv", images=10, reference=other).wrong > 0
+    assert benchmark.run(board, scenes, tmp_path / "b.csv", count=10, reference=other).wrong > 0
 
 
 def test_a_benchmark_goes_on_after_its_last_whole_line(board, scenes, tmp_path):
     path = tmp_path / "b.csv"
-    boards.benchmark(board, scenes, path, images=10)
+    benchmark.run(board, scenes, path, count=10)
     before = path.read_bytes()
     path.write_bytes(before + before.splitlines()[-1].replace(b"9,", b"10,", 1)[:-9])  # power went in the middle of it
-    result = boards.benchmark(board, scenes, path, images=20)
+    result = benchmark.run(board, scenes, path, count=20)
     assert path.read_bytes().startswith(before)
     assert [int(row["row"]) for row in rows(path)] == list(range(20))
     assert len(result) == 20
@@ -90,9 +90,9 @@ def test_a_benchmark_goes_on_after_its_last_whole_line(board, scenes, tmp_path):
 
 def test_a_finished_or_unwanted_file_is_kept_under_another_name(board, scenes, tmp_path):
     path = tmp_path / "b.csv"
-    first = boards.benchmark(board, scenes, path, images=3) and path.read_text()
-    boards.benchmark(board, scenes, path, images=3)
-    boards.benchmark(board, scenes, path, images=5, resume=False)
+    first = benchmark.run(board, scenes, path, count=3) and path.read_text()
+    benchmark.run(board, scenes, path, count=3)
+    benchmark.run(board, scenes, path, count=5, resume=False)
     kept = sorted(p for p in tmp_path.iterdir() if p != path)
     assert len(kept) == 2
     assert first in [p.read_text() for p in kept]
@@ -110,20 +110,20 @@ def test_a_finished_or_unwanted_file_is_kept_under_another_name(board, scenes, t
 )
 def test_a_file_of_something_else_is_left_alone(spoil, says, board, scenes, tmp_path):
     path = tmp_path / "b.csv"
-    boards.benchmark(board, scenes, path, images=4)
+    benchmark.run(board, scenes, path, count=4)
     path.write_text(spoil(path.read_text()))
     before = path.read_bytes()
     with pytest.raises(BenchmarkError, match=says):
-        boards.benchmark(board, scenes, path, images=8)
+        benchmark.run(board, scenes, path, count=8)
     assert path.read_bytes() == before
 
 
 def test_images_that_the_network_cannot_take_are_refused(board, scenes, tmp_path):
     small = datasets.Dataset(scenes.images[:, ::2, ::2], scenes.labels, scenes.class_names)
     with pytest.raises(ValueError, match=r"takes inputs of shape \(96, 96, 3\), and these have \(48, 48, 3\)"):
-        boards.benchmark(board, small, tmp_path / "b.csv")
+        benchmark.run(board, small, tmp_path / "b.csv")
     with pytest.raises(ValueError, match="from 1 to 40"):
-        boards.benchmark(board, scenes, tmp_path / "b.csv", images=41)
+        benchmark.run(board, scenes, tmp_path / "b.csv", count=41)
     assert not (tmp_path / "b.csv").exists()
 
 
@@ -132,7 +132,7 @@ def test_the_line_is_faster_for_the_while(board, scenes, tmp_path):
     original = board.set_baud
     board.set_baud = lambda baud: (rates.append(baud), original(baud))
     try:
-        assert boards.benchmark(board, scenes, tmp_path / "b.csv", images=2, baud=921600).lost == 0
+        assert benchmark.run(board, scenes, tmp_path / "b.csv", count=2, baud=921600).lost == 0
     finally:
         del board.set_baud
     assert rates == [921600, 115200]
@@ -192,32 +192,10 @@ def test_a_mistake_gets_one_sentence(arguments, says, capsys, tmp_path, monkeypa
     assert error.count("\n") == 1
 
 
-def test_what_options_change_is_told_in_sdkconfigs_own_words():
-    fast = firmware.Options(cpu_mhz=240, optimize="performance", assertions="disabled")
-    table = firmware.changes(firmware.Options(), fast)
-    assert table["option"] == ["cpu_mhz", "optimize", "assertions"]
-    assert table["after"][0] == "CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ_240=y"
-    assert table["in menuconfig"][1] == "Compiler options > Optimization Level"
-    assert "Nothing changes" in str(firmware.changes(fast, fast))
-
-
-def test_optimization_saves_instructions_on_the_emulated_core(net):
-    require("xtensa-lx106-elf-gcc")
-    require("qemu-system-xtensa")
-    before = firmware.instructions(net, firmware.Options())
-    after = firmware.instructions(net, firmware.Options(cpu_mhz=240, optimize="performance"))
-    assert after.count < before.count
-    assert before.milliseconds / after.milliseconds == pytest.approx(1.5 * before.count / after.count)
-    with pytest.raises(TypeError, match="quantized network"):
-        firmware.instructions(network.from_keras(models.xor_mlp()))
-
-
-def test_without_the_emulator_the_remedy_is_named(net, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(firmware.FirmwareError, match="apt-get install gcc-xtensa-lx106"):
-        firmware.instructions(net)
-
-
 def test_a_network_with_several_scores_answers_with_the_highest():
     assert benchmark._answer(np.array([0.2, 0.5, 0.3])) == 1
     assert benchmark._answer(np.array([0.5])) == 0
+
+
+def test_old_notebooks_find_it_at_the_board_and_count_in_images(board, scenes, tmp_path):
+    assert len(boards.benchmark(board, scenes, tmp_path / "b.csv", images=3)) == 3

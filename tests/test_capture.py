@@ -17,11 +17,11 @@ from conftest import require
 from edgekit import board as boards
 from edgekit import capture, codegen, datasets, firmware
 from edgekit.__main__ import main
-from edgekit._faults import FaultyTransport
-from edgekit._frame import PHOTO, SHOW, Frame, Reader
-from edgekit._transport import SimulatedTransport
-from edgekit.lesson import put_before_camera
-from grader import car_network
+from edgekit.board import FaultyTransport
+from edgekit.board.protocol import PHOTO, SHOW, Frame, Reader
+from edgekit.board.transport import SimulatedTransport
+from edgekit.firmware import put_before_camera
+from grader.for_tests import car_network
 
 SOLUTION = (FILES / "car_main.cpp").read_text()
 
@@ -143,7 +143,7 @@ def test_a_program_that_knows_no_photographs_is_told_from_a_silent_board(project
             if Frame.decode(data[1:-1]).type != SHOW:
                 super().write(data)
 
-    monkeypatch.setattr("edgekit._board._LONGEST_INFERENCE", 1.0)
+    monkeypatch.setattr("edgekit.board.board._LONGEST_INFERENCE", 1.0)
     older = Older(project.program("sim"))
     with boards.Board(older) as board, pytest.raises(boards.BoardError, match="answers, but sends no photograph"):
         board.photograph()

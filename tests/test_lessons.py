@@ -50,7 +50,7 @@ def test_the_solution_runs_in_jupyterlab_and_its_plots_are_there(name, tmp_path)
     pictures, said = LESSONS[name]
     subprocess.run([sys.executable, "-m", "grader", "build", name], cwd=ROOT, check=True)
     (tmp_path / "lesson").mkdir()
-    shutil.copy(ROOT / "grader" / "source" / name / f"{name}.ipynb", tmp_path / "lesson")
+    shutil.copy(ROOT / "grader" / "course" / "source" / name / f"{name}.ipynb", tmp_path / "lesson")
     with Lab(tmp_path / "lesson", tmp_path) as lab:
         lab.open(f"{name}.ipynb")
         lab.run_all(seconds=420)

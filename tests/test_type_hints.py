@@ -5,29 +5,6 @@ import ast
 import pytest
 from conftest import ROOT
 
-# Files and folders that do not yet; this list only shrinks.
-NOT_YET = (
-    "edgekit/_answers.py",
-    "edgekit/_board.py",
-    "edgekit/_compiler.py",
-    "edgekit/_faults.py",
-    "edgekit/_frame.py",
-    "edgekit/_platformio.py",
-    "edgekit/_ports.py",
-    "edgekit/_project_files.py",
-    "edgekit/_transport.py",
-    "edgekit/benchmark.py",
-    "edgekit/board.py",
-    "edgekit/capture.py",
-    "edgekit/cost/estimating.py",
-    "edgekit/firmware.py",
-    "edgekit/lesson.py",
-    "edgekit/magics.py",
-    "edgekit/network/ops.py",
-    "edgekit/table.py",
-    "grader",
-)
-
 
 def functions(tree, where=""):
     """All functions and methods of a module, with their names, as far as they can be reached from outside."""
@@ -59,9 +36,7 @@ def missing(function, is_method):
 def modules():
     for package in ("edgekit", "grader"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            if not any(name == listed or name.startswith(f"{listed}/") for listed in NOT_YET):
-                yield name
+            yield path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("name", list(modules()))
@@ -73,7 +48,3 @@ def test_public_functions_have_types(name):
         if is_public(function.name) and (without := missing(function, is_method="." in where))
     }
     assert not wanting
-
-
-def test_the_list_names_files_that_are_there():
-    assert [name for name in NOT_YET if not (ROOT / name).exists()] == []

@@ -18,6 +18,7 @@ from edgekit.codegen.compiled import Compiled, compile_network, picture
 from edgekit.network import Graph
 
 __all__ = ["ENGINES", "Compiled", "compile_network", "export", "picture"]
+# What runs the network on the device: see `export`.
 ENGINES = ("compiled", "tflm")
 plan = compiled  # notebooks of version 0.1 call codegen.plan.picture
 

@@ -38,7 +38,14 @@ _CODE = 9_000  # bytes of the kernels' code, about
 
 @dataclass(frozen=True)
 class Row:
-    """One op: its name, kind, multiply-accumulates, bytes of weights and biases, instructions."""
+    """One op.
+
+    Attributes:
+        name, kind: as in `Op`.
+        macs: multiply-accumulates.
+        constants: bytes of weights and biases.
+        instructions: counted or estimated.
+    """
 
     name: str
     kind: str
@@ -106,7 +113,7 @@ class Deployment:
         lines.append("fits: " + ", ".join(f"{what} {'yes' if yes else 'NO'}" for what, yes in self.fits.items()))
         return "\n".join(lines + list(self.reasons))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.table()
 
     def _repr_pretty_(self, printer, cycle):

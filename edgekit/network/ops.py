@@ -9,13 +9,15 @@ Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels ar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgekit.network import windows
 from edgekit.network.dispatch import Dispatch
 
-Shape = tuple[int, ...]
+Shape = tuple[int, ...]  # of a tensor, without the batch
+# Fused activations: the lowest and the highest real value that each lets through.
 ACTIVATIONS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
 
 
@@ -88,11 +90,11 @@ class Kind:
     scales_through: bool = False
 
 
-OPS: dict[str, Kind] = {}
+OPS: dict[str, Kind] = {}  # the facts about every kind, by its name
 RUN = Dispatch("edgekit/network/ops.py")  # function(op, inputs, shape): the op in float32
 
 
-def kind(name: str, **facts) -> Callable[[Callable], Callable]:
+def kind(name: str, **facts: Any) -> Callable[[Callable], Callable]:
     """A decorator that makes a kind of op: its facts (see `Kind`), and the function below it as its float32 meaning."""
     OPS[name] = Kind(**facts)
     return RUN.register(name)

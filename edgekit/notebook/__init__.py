@@ -1,1 +1,3 @@
-"""Serves notebooks: what only they need."""
+"""The notebook's side of edgekit: its session (project, board and port in use), its magics, and help for lessons."""
+
+__all__ = ["lesson", "magics", "quiet", "session"]

@@ -9,9 +9,9 @@ Neural Networks for Efficient Integer-Arithmetic-Only Inference"; rounding is Te
 import numpy as np
 from numpy.typing import ArrayLike
 
-QMIN, QMAX = -128, 127
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
-Scale = float | np.floating
+QMIN, QMAX = -128, 127  # of an int8
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1  # of an int32
+Scale = float | np.floating  # as a type: of Python or of NumPy
 TINY = np.finfo(np.float32).tiny  # a smaller scale would lose its digits
 
 

@@ -11,6 +11,7 @@ from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FINEST, FIXED, Quantization, activation_quantization, channel_axis
 from edgekit.quantization.shared_scales import groups
 
+# How weights are rounded: see `quantize`.
 SCHEMES = ("per_channel", "per_tensor", "naive")
 _MOST_BIAS_STEPS = 2**21  # so that bias and accumulator stay well inside an int32
 

@@ -123,6 +123,7 @@ def _read_softmax(call):
     return {}
 
 
+# The operator for each kind of op.
 OPERATORS = {
     "conv2d": Operator("CONV_2D", "AddConv2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
     "depthwise_conv2d": Operator(

@@ -1,4 +1,4 @@
-// Answers every image that the computer sends, as `edgekit benchmark` asks them.
+// Runs the network on every image that the computer sends: the program for `edgekit benchmark`.
 #include "Model.h"
 #include "board/EspSerialPort.h"
 #include "board/Stopwatch.h"

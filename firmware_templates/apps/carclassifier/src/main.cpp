@@ -1,4 +1,4 @@
-// The program of the board: looks at images, runs the network on each, and says whether there is a car.
+// The program of the board: takes images, runs the network on each, and reports whether there is a car.
 #include "Model.h"
 #include "board/CameraImageProvider.h"
 #include "board/EspSerialPort.h"

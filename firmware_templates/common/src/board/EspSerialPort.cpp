@@ -15,8 +15,8 @@ EspSerialPort::EspSerialPort() {
     printf("%s: ready\n", Model::name);
 }
 
-// The first time it listens the board says what it takes; the computer also learns that it was reset and has forgotten
-// what it was sent.
+// The first time it listens, the board describes its network; this also tells the computer that the board was reset and
+// has lost the input.
 void EspSerialPort::greet(char type) {
     if (input_type_ != type) {
         input_type_ = type;
@@ -29,7 +29,7 @@ void EspSerialPort::receive_input(void *input, int size, char type) {
     input_size_ = size;
     greet(type);
     missing_ = -1;  // no transfer yet
-    while (missing_ != 0) {  // and not a byte further: what follows may belong to the next input
+    while (missing_ != 0) {  // and not one byte more: the next one can belong to the next input
         listen(100);
     }
 }
@@ -55,9 +55,9 @@ void EspSerialPort::listen(int milliseconds) {
     }
 }
 
-// At a rate that one side cannot keep nothing arrives whole: go back to where the computer will look.
+// At a rate that one side cannot keep, no frame arrives whole: return to the rate at which the computer will try again.
 void EspSerialPort::doubt_new_baud() {
-    if (!new_baud_is_good_ && since_new_baud_.microseconds() > 2000000) {
+    if (!new_baud_is_good_ && since_new_baud_.microseconds() > protocol::new_baud_microseconds) {
         new_baud_is_good_ = true;
         uart::set_baud(0);
     }
@@ -65,88 +65,90 @@ void EspSerialPort::doubt_new_baud() {
 
 void EspSerialPort::handle(const Frame &frame) {
     switch (frame.type) {
-        case Frame::HELLO:
+        case protocol::HELLO:
             send_ready();
             break;
-        case Frame::IMAGE:
+        case protocol::IMAGE:
             take_piece(frame);
             break;
-        case Frame::QUERY:
-            if (frame.number(0) == answered_) {
+        case protocol::QUERY:
+            if (protocol::read_transfer(frame) == answered_) {
                 send(answer_);
             } else if (input_ == nullptr) {
-                refuse(frame.number(0), from_the_camera);
+                refuse(protocol::read_transfer(frame), from_the_camera);
             } else {
-                send_missing(frame.number(0));
+                send_missing(protocol::read_transfer(frame));
             }
             break;
-        case Frame::SET_BAUD:
-            change_baud(frame.number(0));
+        case protocol::SET_BAUD:
+            change_baud(protocol::read_baud(frame));
             break;
-        case Frame::SHOW:
-            take_wish(frame);
+        case protocol::SHOW:
+            take_question(frame);
             break;
     }
 }
 
 void EspSerialPort::take_piece(const Frame &frame) {
-    const uint32_t transfer = frame.number(0);
-    const uint32_t total = frame.number(4);
-    const uint32_t offset = frame.number(8);
-    const int count = frame.size - 12;
-    if (transfer == answered_) {
-        return;  // a late double
+    const protocol::ImagePiece came = protocol::read_image(frame);
+    if (came.transfer == answered_) {
+        return;  // a late copy
     }
     if (input_ == nullptr) {
-        refuse(transfer, from_the_camera);
+        refuse(came.transfer, from_the_camera);
         return;
     }
-    if (transfer != transfer_ || missing_ < 0) {
-        transfer_ = transfer;
-        missing_ = (input_size_ + piece_ - 1) / piece_;
+    if (came.transfer != transfer_ || missing_ < 0) {
+        transfer_ = came.transfer;
+        missing_ = (input_size_ + protocol::piece - 1) / protocol::piece;
         memset(received_, 0, sizeof received_);
     }
-    if (total != static_cast<uint32_t>(input_size_) || missing_ > max_pieces_) {
+    if (came.total != static_cast<uint32_t>(input_size_) || missing_ > max_pieces_) {
         char text[80];
-        snprintf(text, sizeof text, "the input has %d bytes, not %lu", input_size_, static_cast<unsigned long>(total));
+        snprintf(text, sizeof text, "the input has %d bytes, not %lu", input_size_,
+                 static_cast<unsigned long>(came.total));
         write_error(text);
         missing_ = -1;
         return;
     }
-    const int piece = static_cast<int>(offset / piece_);
-    const bool last = offset + piece_ >= total;
-    if (offset % piece_ != 0 || offset >= total || count != (last ? static_cast<int>(total - offset) : piece_)) {
+    const int piece = static_cast<int>(came.offset / protocol::piece);
+    const bool last = came.offset + protocol::piece >= came.total;
+    if (came.offset % protocol::piece != 0 || came.offset >= came.total ||
+        came.count != (last ? static_cast<int>(came.total - came.offset) : protocol::piece)) {
         return;
     }
     if (!has(piece)) {
-        memcpy(input_ + offset, frame.payload + 12, count);
+        memcpy(input_ + came.offset, came.bytes, static_cast<size_t>(came.count));
         received_[piece / 8] |= 1 << piece % 8;
         missing_--;
     }
     if (last && missing_ > 0) {
-        send_missing(transfer);  // sooner than the computer would ask
+        send_missing(came.transfer);  // sooner than the computer would ask
     }
 }
 
 void EspSerialPort::refuse(uint32_t transfer, const char *why) {
     transfer_ = transfer;
     write_error(why);
-    transfer_ = 0;  // what the program does next is no answer to this
+    transfer_ = 0;  // the program's next result is no answer to this
 }
 
-// A wish for a photograph that is not being sent is one for a new one: the computer knows by the checksum in each piece
+// A question for a photograph that is not being sent asks for a new one: the checksum in each piece tells the computer
 // which pieces belong together.
-void EspSerialPort::take_wish(const Frame &frame) {
-    const uint32_t transfer = frame.number(0);
+void EspSerialPort::take_question(const Frame &frame) {
+    const uint32_t transfer = protocol::read_transfer(frame);
     if (input_ != nullptr) {
         refuse(transfer, from_the_computer);
     } else if (photo_ == nullptr || transfer != shown_) {
         wanted_ = transfer;
     } else {
-        since_wish_.restart();
-        send_photo(frame.size > 4 ? static_cast<int>(frame.number(4)) : 0);
-        for (int at = 8; at + 4 <= frame.size; at += 4) {
-            send_photo(static_cast<int>(frame.number(at)));
+        since_question_.restart();
+        const int count = protocol::count_offsets(frame);
+        if (count == 0) {
+            send_photo(0);
+        }
+        for (int i = 0; i < count; i++) {
+            send_photo(static_cast<int>(protocol::read_offset(frame, i)));
         }
     }
 }
@@ -160,11 +162,11 @@ bool EspSerialPort::show(const uint8_t *picture, int size) {
     photo_ = picture;
     photo_size_ = size;
     photo_crc_ = crc32(picture, size);
-    for (int offset = 0; offset < size; offset += piece_) {
+    for (int offset = 0; offset < size; offset += protocol::piece) {
         send_photo(offset);
     }
-    since_wish_.restart();
-    while (wanted_ == 0 && since_wish_.microseconds() < 2000000) {
+    since_question_.restart();
+    while (wanted_ == 0 && since_question_.microseconds() < protocol::photo_microseconds) {
         listen(100);
     }
     photo_ = nullptr;
@@ -172,27 +174,26 @@ bool EspSerialPort::show(const uint8_t *picture, int size) {
 }
 
 void EspSerialPort::send_photo(int offset) {
-    if (offset < 0 || offset >= photo_size_ || offset % piece_ != 0) {
+    if (offset < 0 || offset >= photo_size_ || offset % protocol::piece != 0) {
         return;
     }
     Frame frame;
-    frame.type = Frame::PHOTO;
-    frame.append(shown_);
-    frame.append(static_cast<uint32_t>(photo_size_));
-    frame.append(photo_crc_);
-    frame.append(static_cast<uint32_t>(offset));
-    frame.append(photo_ + offset, offset + piece_ < photo_size_ ? piece_ : photo_size_ - offset);
+    frame.type = protocol::PHOTO;
+    const int count = offset + protocol::piece < photo_size_ ? protocol::piece : photo_size_ - offset;
+    protocol::write_photo(frame, shown_, static_cast<uint32_t>(photo_size_), photo_crc_, static_cast<uint32_t>(offset),
+                          photo_ + offset, count);
     send(frame);
 }
 
 void EspSerialPort::send_missing(uint32_t transfer) {
     Frame frame;
-    frame.type = Frame::MISSING;
-    frame.append(transfer);
+    frame.type = protocol::MISSING;
+    protocol::begin_missing(frame, transfer);
     const bool known = transfer == transfer_ && missing_ >= 0;
-    for (int offset = 0; offset < input_size_ && frame.size + 4 <= Frame::max_payload; offset += piece_) {
-        if (!known || !has(offset / piece_)) {
-            frame.append(static_cast<uint32_t>(offset));
+    bool fits = true;
+    for (int offset = 0; offset < input_size_ && fits; offset += protocol::piece) {
+        if (!known || !has(offset / protocol::piece)) {
+            fits = protocol::add_offset(frame, static_cast<uint32_t>(offset));
         }
     }
     send(frame);
@@ -215,55 +216,42 @@ void EspSerialPort::write_result(float score, const char *label, uint32_t micros
 
 void EspSerialPort::write_result(const float *scores, int count, const char *label, uint32_t microseconds) {
     answered_ = transfer_;
-    answer_.type = Frame::RESULT;
-    answer_.size = 0;
-    answer_.append(transfer_);
-    answer_.append(microseconds);
-    const uint8_t length = static_cast<uint8_t>(strnlen(label, 64));
-    answer_.append(&length, 1);
-    answer_.append(label, length);
-    for (int i = 0; i < count; i++) {
-        answer_.append(scores[i]);
-    }
+    answer_.type = protocol::RESULT;
+    protocol::write_result(answer_, transfer_, microseconds, label, scores, count);
     send(answer_);
 }
 
 void EspSerialPort::write_error(const char *text) {
     printf("error: %s\n", text);
     answered_ = transfer_;
-    answer_.type = Frame::ERROR;
-    answer_.size = 0;
-    answer_.append(transfer_);
-    answer_.append(text, static_cast<int>(strnlen(text, 200)));
+    answer_.type = protocol::ERROR;
+    protocol::write_error(answer_, transfer_, text);
     send(answer_);
 }
 
-// READY: protocol version, type of the input sent ('f' or 'u'), the network's own type ('f' or 'b' for int8), rank (a
-// byte each); shape, number of outputs, scale and zero point of the input and of the output, arena bytes (4 bytes
-// each); then the name.
 void EspSerialPort::send_ready() {
     Frame frame;
-    frame.type = Frame::READY;
-    const uint8_t head[4] = {1, static_cast<uint8_t>(input_type_), static_cast<uint8_t>(Model::is_quantized ? 'b' : 'f'),
-                             static_cast<uint8_t>(Model::input_rank)};
-    frame.append(head, 4);
-    for (int i = 0; i < Model::input_rank; i++) {
-        frame.append(static_cast<uint32_t>(Model::input_shape(i)));
-    }
-    frame.append(static_cast<uint32_t>(Model::output_size));
-    frame.append(Model::input_scale());
-    frame.append(static_cast<uint32_t>(Model::input_zero_point()));
-    frame.append(Model::output_scale());
-    frame.append(static_cast<uint32_t>(Model::output_zero_point()));
-    frame.append(static_cast<uint32_t>(Model::arena_size));
-    frame.append(Model::name, static_cast<int>(strlen(Model::name)));
+    frame.type = protocol::READY;
+    protocol::Ready ready;
+    ready.input_type = input_type_;
+    ready.network_type = Model::is_quantized ? 'b' : 'f';
+    ready.rank = Model::input_rank;
+    ready.shape = Model::input_shape;
+    ready.output_size = Model::output_size;
+    ready.input_scale = Model::input_scale();
+    ready.input_zero_point = Model::input_zero_point();
+    ready.output_scale = Model::output_scale();
+    ready.output_zero_point = Model::output_zero_point();
+    ready.arena_size = Model::arena_size;
+    ready.name = Model::name;
+    protocol::write_ready(frame, ready);
     send(frame);
 }
 
 void EspSerialPort::change_baud(uint32_t baud) {
     Frame frame;
-    frame.type = Frame::SET_BAUD;
-    frame.append(baud);
+    frame.type = protocol::SET_BAUD;
+    protocol::write_baud(frame, baud);
     send(frame);
     uart::set_baud(baud);
     new_baud_is_good_ = false;
@@ -273,6 +261,6 @@ void EspSerialPort::change_baud(uint32_t baud) {
 void EspSerialPort::send(Frame &frame) {
     frame.sequence = sequence_++;
     uint8_t bytes[Frame::max_encoded];
-    fflush(stdout);  // texts written before keep their place
+    fflush(stdout);  // text written before comes first
     uart::write(bytes, frame.encode(bytes));
 }

@@ -1,4 +1,4 @@
-// The board's conversation with the computer: takes inputs, sends results. Texts written with printf share the line.
+// The board's side of the serial link: receives inputs, sends results. Text from printf goes over the same line.
 #pragma once
 
 #include <cstdint>
@@ -14,23 +14,22 @@ public:
 
     // Waits until the computer has sent an input of `size` bytes; `type` is 'f' for float32 or 'u' for uint8 values.
     void receive_input(void *input, int size, char type);
-    // Answers what the computer has asked and does not wait: for a program that takes its inputs from elsewhere.
+    // Answers the computer's questions without waiting: for a program that takes its inputs from the camera.
     void answer(char type);
-    // Sends the picture that the camera has just taken if the computer wants one, and stays until the computer has it;
-    // true if it wants another already.
+    // Sends the picture that the camera has just taken if the computer asked for one, and waits until the computer has
+    // it; true if it has asked for the next one already.
     bool show(const uint8_t *picture, int size);
 
-    // Sends what the network said about the last input, as text and as a frame.
+    // Sends the network's answer to the last input, as text and as a frame.
     void write_result(float score, uint32_t microseconds);
     void write_result(const char *label, uint32_t microseconds);
     void write_result(float score, const char *label, uint32_t microseconds);
     void write_result(const float *scores, int count, const char *label, uint32_t microseconds);
 
-    // Says that this input could not be classified, and why.
+    // Reports that the last input could not be classified, and why.
     void write_error(const char *text);
 
 private:
-    static constexpr int piece_ = 240;  // bytes of input in one frame
     static constexpr int max_pieces_ = 512;
 
     bool has(int piece) const { return received_[piece / 8] & 1 << piece % 8; }
@@ -42,7 +41,7 @@ private:
     void send_ready();
     void send_missing(uint32_t transfer);
     void refuse(uint32_t transfer, const char *why);
-    void take_wish(const Frame &frame);
+    void take_question(const Frame &frame);
     void send_photo(int offset);
     void change_baud(uint32_t baud);
     void doubt_new_baud();
@@ -63,13 +62,13 @@ private:
     int missing_ = 0;
     uint8_t received_[max_pieces_ / 8] = {};
 
-    // The photograph that the computer wants, and the one that it is being sent; 0 is none.
+    // The photograph that the computer asked for, and the one that is being sent; 0 is none.
     uint32_t wanted_ = 0;
     uint32_t shown_ = 0;
     const uint8_t *photo_ = nullptr;
     int photo_size_ = 0;
     uint32_t photo_crc_ = 0;
-    Stopwatch since_wish_;
+    Stopwatch since_question_;
 
     // The last answer, sent again when the computer asks because it was lost.
     Frame answer_;

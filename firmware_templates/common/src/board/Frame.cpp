@@ -2,32 +2,6 @@
 
 #include <cstring>
 
-uint32_t Frame::number(int at) const {
-    if (at + 4 > size) {
-        return 0;
-    }
-    return payload[at] | payload[at + 1] << 8 | payload[at + 2] << 16 | static_cast<uint32_t>(payload[at + 3]) << 24;
-}
-
-void Frame::append(const void *bytes, int count) {
-    if (count <= max_payload - size) {
-        memcpy(payload + size, bytes, count);
-        size += count;
-    }
-}
-
-void Frame::append(uint32_t number) {
-    const uint8_t bytes[4] = {static_cast<uint8_t>(number), static_cast<uint8_t>(number >> 8),
-                              static_cast<uint8_t>(number >> 16), static_cast<uint8_t>(number >> 24)};
-    append(bytes, 4);
-}
-
-void Frame::append(float number) {
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    append(bits);
-}
-
 uint32_t crc32(const uint8_t *bytes, int count) {
     uint32_t crc = 0xFFFFFFFF;
     for (int i = 0; i < count; i++) {
@@ -40,7 +14,7 @@ uint32_t crc32(const uint8_t *bytes, int count) {
 }
 
 int Frame::encode(uint8_t *out) const {
-    uint8_t plain[max_payload + overhead];
+    uint8_t plain[protocol::max_payload + overhead];
     plain[0] = type;
     plain[1] = static_cast<uint8_t>(sequence);
     plain[2] = static_cast<uint8_t>(sequence >> 8);
@@ -50,7 +24,7 @@ int Frame::encode(uint8_t *out) const {
         plain[3 + size + i] = static_cast<uint8_t>(crc >> 8 * i);
     }
 
-    // COBS: each code byte says how many bytes follow before the next zero, which it stands for.
+    // COBS: each code byte is the distance to the next zero, which it stands for.
     int length = 0;
     out[length++] = 0;
     int code_at = length++;
@@ -72,7 +46,7 @@ int Frame::encode(uint8_t *out) const {
 }
 
 bool Frame::decode(const uint8_t *bytes, int count) {
-    uint8_t plain[max_payload + overhead + 2];
+    uint8_t plain[protocol::max_payload + overhead + 2];
     int length = 0;
     for (int i = 0; i < count;) {
         const int code = bytes[i++];
@@ -86,7 +60,7 @@ bool Frame::decode(const uint8_t *bytes, int count) {
             plain[length++] = 0;
         }
     }
-    if (length < overhead || length - overhead > max_payload) {
+    if (length < overhead || length - overhead > protocol::max_payload) {
         return false;
     }
     uint32_t crc = 0;

@@ -1,4 +1,4 @@
-// Brings the network's input from the computer, one after the other, as real numbers.
+// Receives the network's inputs from the computer, one after the other, as real numbers.
 #pragma once
 
 #include "../Model.h"

@@ -8,7 +8,7 @@ class CameraImageProvider : public ImageProvider {
 public:
     explicit CameraImageProvider(EspSerialPort &serial);
 
-    // Takes a picture, after answering what the computer has asked meanwhile; one that the computer wants is sent to it.
+    // Answers the computer's questions, then takes a picture; if the computer asked for a photograph, sends it the picture.
     const uint8_t *next() override;
 
 private:

@@ -1,8 +1,8 @@
-// The white light of the ESP-EYE; the simulated board's is a line of text whenever it changes.
+// The white LED of the ESP-EYE; the simulated board prints a line whenever it changes.
 #pragma once
 
 class Led {
 public:
-    Led();  // dark
+    Led();  // off
     void show(bool on);
 };

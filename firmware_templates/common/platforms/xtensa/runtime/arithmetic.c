@@ -1,6 +1,6 @@
-/* Arithmetic that the lx106 core has no instructions for and whose functions Debian's libgcc for it leaves out (an
-   ESP8266 has them in ROM). IEEE 754 single precision, rounded to nearest even; the ESP32 of an ESP-EYE has a floating
-   point unit instead, so a float network costs more here than there. */
+/* Arithmetic for which the lx106 core has no instructions and Debian's libgcc has no functions (an ESP8266 has them in
+   ROM). IEEE 754 single precision, rounded to nearest even; the ESP32 of an ESP-EYE has a floating
+   point unit, so a float network costs more here than on that board. */
 #include <stdint.h>
 
 #define SIGN 0x80000000u
@@ -24,7 +24,7 @@ static uint32_t to_bits(float value)
     return f.bits;
 }
 
-/* A number as mantissa * 2^(exponent - 150), the mantissa's highest bit at 23; subnormal ones are brought there. */
+/* A number as mantissa * 2^(exponent - 150) with the mantissa's highest bit at 23, also for a subnormal number. */
 static uint32_t mantissa_of(uint32_t magnitude, int32_t *exponent)
 {
     uint32_t mantissa = magnitude & 0x7fffffu;

@@ -1,4 +1,4 @@
-/* The emulated core begins at its reset vector, which is far from the memory the program lies in. */
+/* The emulated core starts at its reset vector, far from the program's memory. */
     .section .reset, "ax"
     .global _reset
 _reset:

@@ -1,4 +1,4 @@
-// The serial line of the ESP-EYE: UART 0, behind the CP2102N's USB connector; the console writes to it too.
+// The serial line of the ESP-EYE: UART 0, connected to USB through the CP2102N; the console writes to it too.
 #include "../Uart.h"
 
 #include <cstdlib>
@@ -12,8 +12,8 @@ namespace uart {
 
 static constexpr uart_port_t port = UART_NUM_0;
 
-// Neither assert() nor ESP_ERROR_CHECK(): with assertions disabled the one leaves out the call that it checks, and the
-// other goes on in spite of the error.
+// Neither assert() nor ESP_ERROR_CHECK(): with assertions disabled, assert() does not even make the call that it checks,
+// and ESP_ERROR_CHECK() continues after an error.
 static void check(esp_err_t error) {
     if (error != ESP_OK) {
         abort();
@@ -21,15 +21,15 @@ static void check(esp_err_t error) {
 }
 
 void open() {
-    constexpr int receive_buffer = 8192;  // what arrives while the network runs
-    constexpr int send_buffer = 0;        // a write returns when its bytes are in the hardware's queue
+    constexpr int receive_buffer = 8192;  // for bytes that arrive while the network runs
+    constexpr int send_buffer = 0;        // a write returns once its bytes are in the hardware's queue
     check(uart_driver_install(port, receive_buffer, send_buffer, 0, nullptr, 0));
     set_baud(0);
-    uart_vfs_dev_use_driver(port);  // so that printf takes its turn with the frames
+    uart_vfs_dev_use_driver(port);  // so that printf and the frames use the same driver, in turn
 }
 
 int read(uint8_t *bytes, int count, int milliseconds) {
-    // The first byte may take its time; then whatever has already come.
+    // Wait for the first byte; then take the bytes that have already arrived.
     if (uart_read_bytes(port, bytes, 1, pdMS_TO_TICKS(milliseconds)) < 1) {
         return 0;
     }

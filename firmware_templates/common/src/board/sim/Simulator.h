@@ -1,4 +1,4 @@
-// What the simulated board's program knows of its line.
+// The simulated board's serial line, as file descriptors.
 #pragma once
 
 namespace simulator {

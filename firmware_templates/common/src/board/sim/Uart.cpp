@@ -10,7 +10,7 @@
 
 namespace uart {
 
-// The line is there before the program starts, as on a board.
+// The line exists before the program starts, as on a board.
 void open() {}
 
 int read(uint8_t *bytes, int count, int milliseconds) {
@@ -21,7 +21,7 @@ int read(uint8_t *bytes, int count, int milliseconds) {
     const ssize_t got = ::read(simulator::line_in, bytes, static_cast<size_t>(count));
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         fflush(stdout);
-        _exit(0);  // nobody is at the other end any more
+        _exit(0);  // the computer has closed the line
     }
     return got > 0 ? static_cast<int>(got) : 0;
 }
@@ -36,11 +36,11 @@ void write(const uint8_t *bytes, int count) {
         }
         pollfd line = {simulator::line_out, POLLOUT, 0};
         if (errno != EAGAIN || poll(&line, 1, 1000) <= 0) {
-            return;  // as on a real line: what nobody reads is lost
+            return;  // as on a real line: bytes that nobody reads are lost
         }
     }
 }
 
-void set_baud(uint32_t) {}  // a pseudo-terminal is as fast as it is
+void set_baud(uint32_t) {}  // a pseudo-terminal has no rate
 
 }  // namespace uart

@@ -2,11 +2,11 @@
 //
 //     program               prints "port=PATH" and a newline, then serves the board's serial line at the
 //                           pseudo-terminal PATH, until it is killed
-//     program --with-stdin  the same, and stops as soon as its standard input is closed, so that it never outlives
-//                           whoever started it
+//     program --with-stdin  the same, and stops as soon as its standard input is closed, so that it ends with the
+//                           program that started it
 //     program --stdio       the serial line is standard input and output; stops at the end of input
 //
-// The signal SIGUSR1 is the reset button: the application starts again and has forgotten everything; the line stays.
+// The signal SIGUSR1 is the reset button: the application starts again with nothing remembered, on the same line.
 #include <cstdio>
 #include <csignal>
 #include <cstdlib>
@@ -34,7 +34,7 @@ static void fail(const char *what) {
 
 static int computers_side = -1;
 
-// Waits up to a second until the computer has read what was written: a line that hangs up loses it.
+// Waits up to a second until the computer has read all bytes: a line that hangs up loses those that are left.
 static void drain() {
     int waiting = 0;
     for (int i = 0, empty = 0; i < 200 && empty < 3 && computers_side >= 0; i++) {
@@ -43,7 +43,7 @@ static void drain() {
     }
 }
 
-// A crash leaves time to read what was said last, and then goes its way.
+// A crash gives the computer time to read the last text, and then ends the program as usual.
 static void crash(int signal_number) {
     drain();
     signal(signal_number, SIG_DFL);
@@ -56,8 +56,8 @@ static void open_pseudo_terminal() {
         fail("no pseudo-terminal");
     }
     const char *path = ptsname(board);
-    // Kept open, so that the line is not hung up when the computer's side closes and opens it; raw, so that bytes
-    // pass as they are.
+    // Kept open, so that the line does not hang up when the computer closes and opens its side; raw, so that no byte
+    // is changed.
     computers_side = open(path, O_RDWR | O_NOCTTY);
     termios settings;
     if (computers_side < 0 || tcgetattr(computers_side, &settings) != 0) {
@@ -68,7 +68,7 @@ static void open_pseudo_terminal() {
     printf("port=%s\n", path);
     fflush(stdout);
     fcntl(board, F_SETFL, fcntl(board, F_GETFL) | O_NONBLOCK);
-    // A board's texts go out on its serial line.
+    // A board sends its text on its serial line.
     dup2(board, STDOUT_FILENO);
     simulator::line_in = simulator::line_out = board;
 }
@@ -84,7 +84,7 @@ static void reset(int) {
     _exit(1);
 }
 
-// While the program is not ready for it, a reset waits; the new program inherits what is blocked.
+// A reset waits while the program is not ready for it; the new program inherits the blocked signals.
 static void block_reset(int how) {
     sigset_t signals;
     sigemptyset(&signals);
@@ -117,7 +117,7 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: %s [--stdio | --with-stdin]\n", arguments[0]);
         return 2;
     }
-    setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a line is out even if the next one crashes
+    setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // each line is sent even if the program crashes right after it
     if (const char *line = getenv("SIMULATED_LINE")) {  // after a reset
         sscanf(line, "%d,%d", &simulator::line_in, &computers_side);
         simulator::line_out = simulator::line_in == STDIN_FILENO ? STDOUT_FILENO : simulator::line_in;

@@ -1,4 +1,4 @@
-// The ESP-EYE's camera. Its pins and its upside-down mounting are those of Espressif's own examples for this board.
+// The ESP-EYE's camera. The pins and the vertical flip are those of Espressif's own examples for this board.
 #include "../CameraImageProvider.h"
 
 #include <cstdio>
@@ -10,7 +10,7 @@
 static constexpr int side = 96;
 
 static void start() {
-    // Pins 13 and 14 start as a debugger's: make them inputs.
+    // Pins 13 and 14 belong to the debugger after a reset: make them inputs.
     gpio_config_t inputs = {};
     inputs.pin_bit_mask = 1ULL << 13 | 1ULL << 14;
     inputs.mode = GPIO_MODE_INPUT;
@@ -38,10 +38,10 @@ static void start() {
     camera.ledc_timer = LEDC_TIMER_0;
     camera.ledc_channel = LEDC_CHANNEL_0;
     camera.pixel_format = PIXFORMAT_RGB565;
-    camera.frame_size = FRAMESIZE_96X96;  // the middle of the picture, square, made smaller by the sensor
+    camera.frame_size = FRAMESIZE_96X96;  // the middle square of the picture, scaled down by the sensor
     camera.fb_count = 2;
     camera.fb_location = CAMERA_FB_IN_DRAM;
-    camera.grab_mode = CAMERA_GRAB_LATEST;  // not what was seen while the network was running
+    camera.grab_mode = CAMERA_GRAB_LATEST;  // a new picture, not one from while the network was running
     if (const esp_err_t error = esp_camera_init(&camera)) {
         printf("error: the camera does not start: %s\n", esp_err_to_name(error));
         abort();
@@ -58,8 +58,8 @@ static void take() {
         printf("error: the camera gave no picture\n");
         abort();
     }
-    // Five, six and five bits of red, green and blue, the upper byte first; the upper bits fill the lower ones, so that
-    // the brightest is 255.
+    // A pixel has 5, 6 and 5 bits of red, green and blue, the upper byte first. The upper bits are repeated in the lower
+    // ones, so that the brightest value is 255.
     for (int i = 0; i < side * side; i++) {
         const int bits = picture->buf[2 * i] << 8 | picture->buf[2 * i + 1];
         const int red = bits >> 11, green = bits >> 5 & 63, blue = bits & 31;

@@ -1,4 +1,4 @@
-// The white LED lies at pin 22 (a red one at 21) and shines when that is high, as in Espressif's test of this board.
+// The white LED is at pin 22 (a red one at 21) and is on when the pin is high, as in Espressif's test of this board.
 #include "../Led.h"
 
 #include "driver/gpio.h"

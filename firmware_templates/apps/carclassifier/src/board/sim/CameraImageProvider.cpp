@@ -1,5 +1,5 @@
-// The simulated board's camera: shows the .ppm pictures in the project's folder camera/ one after the other, or, as
-// the OV2640 does in its test mode, colour bars if there are none.
+// The simulated board's camera: gives the .ppm pictures in the project's folder camera/ one after the other, or colour
+// bars if there are none, as the OV2640 does in its test mode.
 #include "../CameraImageProvider.h"
 
 #include <algorithm>

@@ -1,0 +1,15 @@
+"""The submission that the tests in this kernel grade; in an instructor's own notebook there is none."""
+
+# grader.grading.run sends it before the first test: connection and pid of the student's kernel, the folder of the
+# lesson's files, cells (the student's texts by grade id), and unsafe: whether it runs without the sandbox.
+current: dict | None = None
+
+
+def is_unsafe() -> bool:
+    """Whether the instructor chose to grade this submission without the sandbox."""
+    return bool(current and current.get("unsafe"))
+
+
+def cell_text(grade_id: str) -> str | None:
+    """The student's text of a task, empty where it is missing; None outside grading."""
+    return None if current is None else current.get("cells", {}).get(grade_id, "")

@@ -1,1 +1,0 @@
-"""What is bound into the sandbox: nothing here is secret, and nothing here is trusted once it runs there."""

@@ -1,0 +1,335 @@
+"""Runs hostile code in bubblewrap: it has no network, sees only programs, and a watchdog keeps its limits.
+
+Started by root, the sandbox gives up root for a user id nobody has; started by anyone else, it uses a user namespace.
+Where neither works, `check` says what to do.
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from grader.paths import CHECKOUT
+
+INSIDE = Path(__file__).resolve().parent / "inside"
+HOME = "/home/student"
+FOLDER = f"{HOME}/work"
+GRADING = "/run/grading"
+_SUBMISSION = "/run/submission"
+FRESH = (HOME, "/tmp", "/dev/shm")  # folders in memory, empty at first
+_UIDS = itertools.count(2_000_000 + os.getpid() % 100_000 * 1000)
+
+
+class SandboxMissing(RuntimeError):
+    """Student code cannot be run safely on this machine; the message says what to install or allow."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one submission may use."""
+
+    cell_seconds: float = 120
+    notebook_seconds: float = 900
+    memory_mb: int = 4096  # resident, all processes together
+    disk_mb: int = 1024
+    file_mb: int = 512
+    processes: int = 512  # threads included, as the kernel counts
+
+    def rlimits(self) -> dict[str, int]:
+        """The part of the limits that the kernel keeps for each process."""
+        return {
+            "RLIMIT_DATA": self.memory_mb << 20,
+            "RLIMIT_FSIZE": self.file_mb << 20,
+            "RLIMIT_NPROC": self.processes,
+            "RLIMIT_NOFILE": 4096,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_CPU": int(self.notebook_seconds * 8),
+        }
+
+
+class Sandbox:
+    """One private place for hostile code: a folder of its own for sockets, everything else in memory, gone at `close`.
+
+    Args:
+        limits: Limits.
+        files: A folder whose files are copied into the working folder inside.
+        binds: Further folders to show at the same path, and whether they may be written.
+        place: Where to make its folder.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        files: Path | None = None,
+        binds: Sequence[tuple[Path, bool]] = (),
+        place: Path = Path("/tmp"),
+    ):
+        check()
+        self.limits = limits
+        self.zygote = None  # a grader.sandbox.warm.Zygote that starts kernels in it
+        self.killed_because: str | None = None  # why the watchdog ended it
+        self._files = files
+        self._binds = binds
+        self._process: subprocess.Popen | None = None
+        self._closed = threading.Event()
+        # Not tempfile's own place: the path of a Unix socket is at most 107 characters
+        self.base = Path(tempfile.mkdtemp(prefix="edgekit-" if place == Path("/tmp") else "", dir=place))
+        self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
+        self.run.mkdir(mode=0o700)
+        self._uid = next(_UIDS) if _mode() == "root" else None
+        if self._uid is not None:
+            self.base.chmod(0o755)
+            for path in (self.run, *(path for path, writable in binds if writable)):
+                _give_away(path, self._uid)
+
+    def command(self, program: list[str], show_run: bool = True) -> list[str]:
+        """The command line that runs ``program`` inside. ``ipykernel`` as its first word runs the kernel."""
+        shown = [(INSIDE, GRADING, False), *((path, path, writable) for path, writable in self._binds)]
+        if show_run:
+            shown.append((self.run, self.run, True))
+        if self._files is not None:
+            shown.append((self._files, _SUBMISSION, False))
+        arguments = _bubblewrap(_isolation(_mode()), self.limits.disk_mb, shown, _environment())
+        return [*arguments, sys.executable, "-I", f"{GRADING}/launch.py", json.dumps(self.settings), *program]
+
+    @property
+    def settings(self) -> dict:
+        """The settings for the first program inside (grader/sandbox/inside/launch.py)."""
+        files = _SUBMISSION if self._files is not None else None
+        return {"uid": self._uid, "limits": self.limits.rlimits(), "files": files, "folder": FOLDER}
+
+    def watch(self, process: subprocess.Popen) -> None:
+        """Keep an eye on the processes below ``process`` until it ends, and kill them all when they use too much."""
+        self._process = process
+        threading.Thread(target=self._watchdog, args=(process,), daemon=True, name="sandbox-watchdog").start()
+
+    def _watchdog(self, process: subprocess.Popen) -> None:
+        while not self._closed.wait(0.1) and process.poll() is None:
+            reason = self._excess(process.pid)
+            if reason:
+                self.kill(reason)
+                return
+
+    def _excess(self, pid: int) -> str | None:
+        try:
+            processes = psutil.Process(pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return None
+        if len(processes) > self.limits.processes:
+            return f"more than {self.limits.processes} processes"
+        if memory(processes) - getattr(self._process, "shared_bytes", 0) > self.limits.memory_mb << 20:
+            return f"more than {self.limits.memory_mb} MB of memory"
+        with os.scandir(self.run) as entries:
+            if sum(1 for _ in itertools.islice(entries, 33)) > 32:
+                return "files among the kernel's sockets"
+        return None
+
+    def kill(self, reason: str | None = None) -> None:
+        """End every process inside at once."""
+        self.killed_because = self.killed_because or reason
+        if self._process is None:
+            return
+        try:  # the first child is the sandbox's process 1: the kernel of the machine ends all others with it
+            victims = psutil.Process(self._process.pid).children()
+        except psutil.NoSuchProcess:
+            victims = []
+        for victim in [*victims, self._process]:
+            try:
+                os.kill(victim.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def close(self) -> None:
+        """Kill what still runs and remove the folder."""
+        self._closed.set()
+        self.kill()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def memory(processes: list[psutil.Process]) -> int:
+    """Bytes that the processes have for themselves, as far as that is quickly known."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            usage = process.memory_info()
+            total += usage.rss - usage.shared
+    return total
+
+
+def _bubblewrap(isolation: list[str], disk_mb: int, shown, environment: dict[str, str]) -> list[str]:
+    """The beginning of a command line: all of the sandbox except the program."""
+    arguments = ["bwrap", *isolation, "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
+    # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
+    for folder in FRESH:
+        arguments += ["--size", str(disk_mb << 20), "--perms", "0777", "--tmpfs", folder]
+    arguments += [*_system(), *_parents(*(inside for _, inside, _ in shown))]
+    for path, inside, writable in shown:
+        arguments += ["--bind" if writable else "--ro-bind", str(path), str(inside)]
+    arguments += ["--perms", "0777", "--dir", FOLDER, "--remount-ro", "/dev", "--remount-ro", "/"]
+    for name, value in environment.items():
+        arguments += ["--setenv", name, value]
+    return [*arguments, "--"]
+
+
+def _give_away(path: Path, uid: int) -> None:
+    os.chown(path, uid, uid)
+    for base, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            os.chown(os.path.join(base, name), uid, uid, follow_symlinks=False)
+
+
+def zygote_command(pool: Path) -> list[str]:
+    """The beginning of a command line for `grader.sandbox.warm`: a sandbox whose forks can enter their own."""
+    mode = _mode()
+    rights = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]  # for namespaces, mounts and the loopback device; forks give them up
+    isolation = [*_isolation(mode), *(word for right in rights for word in ("--cap-add", right))]
+    # One thread, or it could not fork: OpenBLAS starts its threads when NumPy is imported.
+    environment = _environment() | {"OPENBLAS_NUM_THREADS": "1"}
+    shown = [(INSIDE, GRADING, False), (pool, pool, True)]
+    return [*_bubblewrap(["--dir", _SUBMISSION, *isolation], 64, shown, environment)]
+
+
+def _isolation(mode: str) -> list[str]:
+    shared = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    shared += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", "student"]
+    if mode == "root":
+        return [*shared, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    return [*shared, "--unshare-user", "--uid", "1000", "--gid", "1000"]
+
+
+def _parents(*paths: Path | str) -> list[str]:
+    """Arguments that make the folders above ``paths``; left to itself, bubblewrap makes them unreadable for others."""
+    folders = {folder for path in paths for folder in Path(path).parents}
+    return [word for folder in sorted(folders)[1:] for word in ("--perms", "0755", "--dir", str(folder))]
+
+
+@functools.cache
+def _system() -> tuple[str, ...]:
+    """Arguments that show the programs of this machine and of this Python environment, and nobody's data."""
+    arguments: list[str] = []
+    for path in map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")):
+        if path.is_symlink():
+            arguments += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts"):
+        arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    arguments += _parents(*_python_folders())
+    for path in _python_folders():
+        arguments += ["--ro-bind", path, path]
+    return tuple(arguments)
+
+
+def _python_folders() -> list[str]:
+    """The interpreter, its packages, and of this checkout the library alone: never grader/."""
+    import edgekit
+
+    library = Path(edgekit.__file__).resolve().parent
+    folders = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent, library]
+    if (CHECKOUT / "firmware_templates").is_dir() and library.parent == CHECKOUT:
+        folders.append(CHECKOUT / "firmware_templates")
+    outermost: list[Path] = []
+    for folder in sorted(set(folders), key=lambda folder: len(folder.parts)):
+        if not any(folder.is_relative_to(other) for other in [Path("/usr"), *outermost]):
+            outermost.append(folder)
+    return [str(folder) for folder in outermost]
+
+
+def below_fresh() -> list[str]:
+    """Of the folders that a sandbox shows, those that lie below one that is empty at first."""
+    return [folder for folder in _python_folders() if any(Path(folder).is_relative_to(fresh) for fresh in FRESH)]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": HOME,
+        "USER": "student",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "JUPYTER_PLATFORM_DIRS": "1",
+    }
+
+
+@functools.cache
+def _mode() -> str:
+    """How bubblewrap works here: ``root`` or ``user``; raises SandboxMissing where it does not."""
+    if shutil.which("bwrap") is None:
+        raise SandboxMissing(
+            "Student code must run in bubblewrap, and there is no `bwrap` on this machine. "
+            "Install it: `sudo apt install bubblewrap` (Debian, Ubuntu), `sudo dnf install bubblewrap` (Fedora)."
+        )
+    errors = []
+    for mode in ("root", "user") if os.geteuid() == 0 else ("user",):
+        command = ["bwrap", *_isolation(mode), *_system(), "--", "/bin/true"]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode == 0:
+            return mode
+        errors.append(result.stderr.strip())
+    raise SandboxMissing(
+        f"Student code must run in bubblewrap, and bubblewrap fails here ({'; '.join(errors)}). "
+        "It needs user namespaces: see that /proc/sys/user/max_user_namespaces is not 0; on Ubuntu 24.04 or newer "
+        "also run `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container, allow them or be root."
+    )
+
+
+def check() -> None:
+    """Raise SandboxMissing, saying what to do, unless student code can be run safely here."""
+    _mode()
+
+
+def run(
+    program: list[str],
+    limits: Limits,
+    seconds: float,
+    binds: Sequence[tuple[Path, bool]] = (),
+    files: Path | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess:
+    """Run one command inside; returns a subprocess.CompletedProcess that says in its output when it was stopped."""
+    sandbox = Sandbox(limits, files, binds)
+    try:
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                sandbox.command(program, show_run=False),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                **options,
+            )
+            sandbox.watch(process)
+            deadline = time.monotonic() + seconds
+            while process.poll() is None:
+                if time.monotonic() > deadline or output.tell() > 16 << 20:
+                    sandbox.kill("the time limit" if time.monotonic() > deadline else "too much output")
+                    process.wait()
+                    break
+                time.sleep(0.02)
+            output.seek(0)
+            text = output.read(1 << 20).decode("utf-8", "replace")
+        if sandbox.killed_because:
+            text += f"\n[stopped: {sandbox.killed_because}]"
+        return subprocess.CompletedProcess(program, process.returncode, text)
+    finally:
+        sandbox.close()

@@ -1,0 +1,53 @@
+"""The first program in the sandbox: set the limits, give up the last privileges, become the kernel or the command.
+
+Usage: ``python -I launch.py SETTINGS PROGRAM ARGUMENT...``; SETTINGS is JSON, PROGRAM ``ipykernel`` runs right here.
+"""
+
+import json
+import os
+import resource
+import runpy
+import shutil
+import sys
+
+
+def main() -> None:
+    """Become the program named on the command line, with everything given up that it must not have."""
+    settings, command = json.loads(sys.argv[1]), sys.argv[2:]
+    give_up_rights(settings)
+    take_files(settings)
+    os.chdir(settings["folder"])
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import seccomp
+
+    seccomp.restrict()
+    if command[0] != "ipykernel":
+        os.execvp(command[0], command)
+    sys.argv = ["ipykernel_launcher", *command[1:]]
+    runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+
+
+def give_up_rights(settings: dict) -> None:
+    """Become a user that nobody is, where there is one to become, and set the limits."""
+    if settings["uid"] is not None:
+        os.setgroups([])
+        os.setresgid(settings["uid"], settings["uid"], settings["uid"])
+        os.setresuid(settings["uid"], settings["uid"], settings["uid"])
+    os.umask(0o077)
+    for name, value in settings["limits"].items():
+        limit = getattr(resource, name)
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (value, value))
+
+
+def take_files(settings: dict) -> None:
+    """Copy what was handed in into the working folder."""
+    if settings["files"]:
+        for entry in os.scandir(settings["files"]):
+            copy = shutil.copytree if entry.is_dir() else shutil.copyfile
+            copy(entry.path, os.path.join(settings["folder"], entry.name))
+
+
+if __name__ == "__main__":
+    main()

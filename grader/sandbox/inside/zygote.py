@@ -1,0 +1,221 @@
+"""A process in a sandbox that has imported what a lesson needs, and forks a kernel for each student.
+
+Usage: ``python -I zygote.py SETTINGS``; standard input is a Unix socket. For each submission comes a line of JSON and a
+descriptor: the other end of a line on which the fork reports each step, so that the grader learns its process id.
+
+Only trusted code runs here before the fork. The fork then takes leave of everything that the others share: new
+namespaces for processes, mounts, network, IPC and host name, fresh file systems in memory over every writable folder,
+which hide the others' folders too, a user id of its own where there is one to give, no capabilities, the limits and the
+system call filter. It looks at itself from within before it becomes the kernel, and ends if any of that is not so.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import struct
+import sys
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE = 0x00020000 | 0x20000000 | 0x08000000 | 0x40000000 | 0x04000000  # NEWNS, NEWPID, NEWIPC, NEWNET, NEWUTS
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = (
+    *(1, 2, 4, 8, 32, 4096),
+    *(16384, 1 << 18),
+)
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 1, 38, 47, 4
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+_CAPSET = {"x86_64": 126, "aarch64": 91}
+
+
+def main() -> None:
+    """Import, then fork a kernel for each request until the grader hangs up."""
+    settings = json.loads(sys.argv[1])
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    _warm_up(settings["imports"])
+    line = socket.socket(fileno=os.dup(0))
+    _empty_input()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that ended are gone at once
+    gc.collect()
+    gc.freeze()  # what all forks share is not touched, and so not copied, by their garbage collectors
+    threads = len(os.listdir("/proc/self/task"))
+    line.sendall(b"warm\n" if threads == 1 else f"{threads} threads\n".encode())
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 1)
+        if not request:
+            return
+        if os.fork() == 0:
+            line.close()
+            try:
+                _keep(json.loads(request), descriptors[0])
+            finally:
+                os._exit(1)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _warm_up(imports):
+    """Import what the lesson imports; what fails here fails again, and is told, where the student can see it."""
+    import ipykernel.kernelapp  # noqa: F401
+
+    for statement in imports:
+        try:
+            exec(statement, {})
+        except Exception:
+            continue
+
+
+def _empty_input():
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _keep(request, descriptor):
+    """Stay outside the new namespaces, and end when the kernel in them ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _die_with_parent()
+    line = socket.socket(fileno=descriptor)
+    try:
+        _call(_LIBC.unshare(_CLONE), "unshare")
+        line.sendall(b"keeper\n")
+        kernel = os.fork()
+    except OSError as error:
+        line.sendall(f"{error}\n".encode())
+        os._exit(1)
+    if kernel == 0:
+        _live(request, line)
+    os.waitpid(kernel, 0)
+    os._exit(0)
+
+
+def _live(request, line):
+    """As process 1 of the new namespace: start the kernel, reap child processes, and end all with the kernel."""
+    try:
+        _enter(request, {0, 1, 2, line.fileno()})
+        kernel = os.fork()
+        if kernel:
+            line.sendall(b"ready\n")
+        line.close()
+    except BaseException as error:
+        line.sendall(f"{type(error).__name__}: {error}\n".encode())
+        os._exit(1)
+    if kernel == 0:
+        try:
+            _become_kernel(request["program"])
+        finally:
+            os._exit(0)
+    while os.wait()[0] != kernel:
+        pass
+    os._exit(0)
+
+
+def _enter(request, kept):
+    """Into the sandbox of one submission; every step raises when it fails."""
+    os.setsid()
+    _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+    run = os.open(request["run"], os.O_PATH | os.O_DIRECTORY)
+    files = os.open(request["submitted"], os.O_PATH | os.O_DIRECTORY) if request["submitted"] else None
+    # The checkout and its Python may lie below a folder that is emptied, /tmp for instance.
+    below = {path: os.open(path, os.O_PATH) for path in request["below"]}
+    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    if files is not None:
+        _bind(files, request["files"], read_only=True)
+    for folder in request["fresh"]:
+        _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={request['disk']},mode=0777")
+    for path, directory in below.items():
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        _bind(directory, path, read_only=True)
+    os.makedirs(request["run"], mode=0o755, exist_ok=True)
+    _bind(run, request["run"], read_only=False)
+    os.umask(0)
+    os.makedirs(request["folder"], mode=0o777, exist_ok=True)
+    _loopback_up()
+
+    import launch
+
+    _close_all_but(kept)
+    launch.give_up_rights(request)
+    _die_with_parent()
+    _drop_capabilities()
+    launch.take_files(request)
+    os.chdir(request["folder"])
+    import seccomp
+
+    seccomp.restrict()
+    _look_around(request)
+
+
+def _bind(directory, target, read_only):
+    _mount(f"/proc/self/fd/{directory}", target, None, _MS_BIND)
+    flags = _MS_NOSUID | _MS_NODEV | (_MS_RDONLY if read_only else 0)
+    _mount(None, target, None, _MS_REMOUNT | _MS_BIND | flags)
+
+
+def _mount(source, target, kind, flags, data=None):
+    texts = [text and text.encode() for text in (source, target, kind)]
+    _call(_LIBC.mount(*texts, ctypes.c_ulong(flags), data and data.encode()), f"mount on {target}")
+
+
+def _loopback_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
+def _close_all_but(kept):
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number not in kept:
+            with contextlib.suppress(OSError):  # the one that listed them is closed already
+                os.close(number)
+
+
+def _drop_capabilities():
+    _call(_LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl")
+    header, nothing = struct.pack("Ii", 0x20080522, 0), bytes(24)  # capset(2), version 3
+    _call(_LIBC.syscall(_CAPSET[os.uname().machine], header, nothing), "capset")
+    _call(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def _die_with_parent():
+    _call(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def _call(result, name):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def _look_around(request):
+    """End unless all that should keep this process in does."""
+    with open("/proc/self/status") as file:
+        status = dict(line.split(":\t", 1) for line in file if ":\t" in line)
+    right = {
+        "no capabilities": all(int(status[f"Cap{kind}"], 16) == 0 for kind in ("Inh", "Prm", "Eff", "Amb")),
+        "no new privileges": status["NoNewPrivs"].strip() == "1",
+        "the system call filter": status["Seccomp"].strip() == "2",
+        "a user id of its own": request["uid"] is None or set(status["Uid"].split()) == {str(request["uid"])},
+        "a process namespace of its own": os.getpid() == 1,
+        "nobody else's folders": not os.path.exists(request["pool"] + "/secret"),
+    }
+    missing = [name for name, is_so in right.items() if not is_so]
+    if missing:
+        raise RuntimeError(f"the sandbox lacks {', '.join(missing)}")
+
+
+def _become_kernel(program):
+    import random
+
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    sys.argv = ["ipykernel_launcher", *program[1:]]
+    runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Starts kernels that need not import TensorFlow: each is a fork of one that has, in a sandbox of its own.
+
+`grader/sandbox/inside/zygote.py` is the other half. A fork shares only the memory of the libraries with the others.
+Without a zygote, or where it fails, every kernel starts from nothing, as in plain `nbgrader autograde`.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from grader.sandbox import bubblewrap
+from grader.sandbox.bubblewrap import Limits, Sandbox
+
+_ALWAYS = ("import matplotlib.pyplot", "import keras")
+_START_SECONDS = 180  # for all imports, on a machine with much else to do
+_FORK_SECONDS = 30
+
+
+class WarmFailed(RuntimeError):
+    """There is no zygote, or it could not fork; the message says why. Kernels can be started without."""
+
+
+class Zygote:
+    """The process that has imported everything, in a sandbox that lacks only what its forks do for themselves.
+
+    Args:
+        imports: Import statements of the instructor's.
+    """
+
+    def __init__(self, imports: Iterable[str]):
+        bubblewrap.check()
+        self.pool = Path(tempfile.mkdtemp(prefix="edgekit-", dir="/tmp"))  # every fork's folder, hidden from the others
+        self.pool.chmod(0o755)
+        (self.pool / "secret").touch()
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        settings = json.dumps({"imports": [*_ALWAYS, *imports]})
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *bubblewrap.zygote_command(self.pool),
+                    sys.executable,
+                    "-I",
+                    f"{bubblewrap.GRADING}/zygote.py",
+                    settings,
+                ],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self._warm = False
+
+    def sandbox(self, limits: Limits, files: Path) -> Sandbox:
+        """A sandbox for one submission, whose files are copied to where the zygote sees them."""
+        box = Sandbox(limits, files, place=self.pool)
+        box.zygote = self
+        shutil.copytree(files, box.base / "files")
+        return box
+
+    def fork(self, box: Sandbox, program: list[str]) -> "Fork":
+        """Start a kernel; raises WarmFailed."""
+        self._wait_until_warm()
+        request = box.settings | {
+            "run": str(box.run),
+            "submitted": str(box.base / "files"),
+            "fresh": bubblewrap.FRESH,
+            "below": bubblewrap.below_fresh(),
+            "disk": box.limits.disk_mb << 20,
+            "pool": str(self.pool),
+            "program": program,
+        }
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with theirs:
+            try:
+                socket.send_fds(self._line, [json.dumps(request).encode()], [theirs.fileno()])
+            except OSError as error:
+                raise WarmFailed(f"the warm kernel is gone ({error})") from error
+        return Fork(ours)
+
+    def _wait_until_warm(self) -> None:
+        if self._warm:
+            return
+        ready, _, _ = select.select([self._line], [], [], _START_SECONDS)
+        said = self._line.recv(1000) if ready else b"nothing"
+        if said != b"warm\n":
+            raise WarmFailed(f"the warm kernel did not start; it said {said.decode(errors='replace').strip()!r}")
+        self._warm = True
+
+    def close(self) -> None:
+        """End it and its forks, and forget their folders."""
+        self._line.close()
+        with contextlib.suppress(Exception):
+            self._process.kill()
+            self._process.wait(5)
+        shutil.rmtree(self.pool, ignore_errors=True)
+
+
+class Fork:
+    """A fork, as jupyter_client wants a process to be (subprocess.Popen); it is nobody's child here.
+
+    ``pid`` is of the process that waits outside the fork's namespaces and ends with it.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, line: socket.socket):
+        self.returncode: int | None = None
+        self._line = line
+        said, self.pid = self._hear()
+        if said != "keeper":
+            self.kill()
+            raise WarmFailed(f"the warm kernel could not fork: {said}")
+        self._handle = os.pidfd_open(self.pid)
+        said, _ = self._hear()
+        if said != "ready":
+            self.kill()
+            raise WarmFailed(f"a fork of the warm kernel could not enter its sandbox: {said}")
+        # Pages that it still shares with the zygote count as its own where memory is watched.
+        self.shared_bytes = bubblewrap.memory(psutil.Process(self.pid).children(recursive=True))
+
+    def _hear(self) -> tuple[str, int]:
+        """A line that the fork said, and the process id of who said it, as the machine's kernel tells it."""
+        self._line.settimeout(_FORK_SECONDS)
+        text, sender = b"", 0
+        try:
+            while not text.endswith(b"\n"):
+                data, about, _, _ = self._line.recvmsg(1, socket.CMSG_SPACE(12))
+                if not data:
+                    return text.decode(errors="replace") or "it ended without an answer", sender
+                text += data
+                for level, kind, value in about:
+                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                        sender = struct.unpack("3i", value[:12])[0]
+        except OSError as error:
+            return str(error), sender
+        return text.decode(errors="replace").strip(), sender
+
+    def poll(self) -> int | None:
+        """None while it lives."""
+        if self.returncode is None and select.select([self._handle], [], [], 0)[0]:
+            self.returncode = 0
+            os.close(self._handle)
+            self._line.close()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it ends."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a fork of the warm kernel", timeout)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """To the process that waits; what runs inside ends with it."""
+        if self.returncode is None and self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    terminate = kill

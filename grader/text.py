@@ -1,0 +1,22 @@
+"""Text that students or a platform's export wrote, made fit for a message of one line."""
+
+import os
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def without_control(text: str, sign: str) -> str:
+    """``text`` with ``sign`` in place of each control character, line break and mark of writing direction."""
+    return _CONTROL.sub(lambda _: sign, text)
+
+
+def one_line(text: str) -> str:
+    """``text`` in one line, without control characters and at most 200 characters."""
+    text = without_control(text, "?")
+    return text if len(text) <= 200 else f"{text[:150]}...{text[-40:]}"
+
+
+def printable(name: str) -> str:
+    """The name of a file in one line, even where it is no text."""
+    return one_line(os.fsencode(name).decode("utf-8", "replace"))

@@ -1,0 +1,34 @@
+"""The rooms of edgekit import one way only: each stands on the ones before it, imports inside functions included."""
+
+from conftest import ROOT
+from import_order import violations
+
+# docs/architecture.md, "The house", says why in this order.
+ROOMS = [
+    "errors",
+    "table",
+    "former_names",
+    "extras",
+    "datasets",
+    "models",
+    "training",
+    "network",
+    "calibration",
+    "quantization",
+    "plots",
+    "tflite",
+    "codegen",
+    "cost",
+    "firmware",
+    "board",
+    "benchmark",
+    "capture",
+    "notebook",
+    "doctor",
+    "start",
+    "__main__",
+]
+
+
+def test_imports_go_one_way_only():
+    assert violations(ROOT / "edgekit", ROOMS) == []
