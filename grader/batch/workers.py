@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from grader.batch import parcels
 from grader.sandbox import bubblewrap
@@ -84,7 +84,7 @@ class ClusterWorkers:
     def __init__(self, address: str, seconds: float = 30):
         self.address = address
         self._seconds = seconds
-        self._client = None
+        self._client: Any = None
 
     @property
     def slots(self) -> int:

@@ -8,4 +8,4 @@ sys.path.insert(0, str(here.parents[1]))
 
 from grader.grading.nbgrader_setup import configure  # noqa: E402
 
-configure(get_config(), here)  # noqa: F821
+configure(get_config(), here)  # type: ignore[name-defined]  # noqa: F821

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,7 +68,7 @@ def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:
         folder.chmod(0o755)
         program = [sys.executable, "-c", _PROGRAM, str(folder), str(bubblewrap.INSIDE)]
         if session.is_unsafe():
-            options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+            options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
             result = subprocess.run(program, timeout=seconds, **options)
         else:
             result = bubblewrap.run(program, bubblewrap.Limits(), seconds, binds=[(folder, False)])

@@ -136,8 +136,8 @@ class Student:
         """The notebook's answer to one request, by value; raises what the student's code raised."""
         if target is not None:
             request["target"] = target._number
-        request = base64.b64encode(wire.dumps({"op": op, **request}).encode()).decode()
-        expression = f"__import__('edgekit_agent').handle('{request}', __import__('IPython').get_ipython().user_ns)"
+        asked = base64.b64encode(wire.dumps({"op": op, **request}).encode()).decode()
+        expression = f"__import__('edgekit_agent').handle('{asked}', __import__('IPython').get_ipython().user_ns)"
         reply = wire.loads(self._execute(expression))
         if type(reply) is not dict or len(reply) != 1:
             raise wire.WireError("the notebook's answer is malformed")
@@ -187,6 +187,7 @@ class Student:
         message = str(raised.get("message", ""))[:2000]
         if kind is StudentError and names:
             message = f"{names[0][:80]}: {message}"
+        error: Any
         try:
             error = kind(message)
         except TypeError:
@@ -251,18 +252,18 @@ def connect(settings: str) -> None:
 
 def run_test(request: str) -> None:
     """Run one test cell; what came of it is `result`."""
-    request = json.loads(request)
+    asked = json.loads(request)
     _last.clear()
     _last.update(score=None, failure=None)
-    filename = f"<{request['grade_id']}>"
-    source = request["source"]
+    filename = f"<{asked['grade_id']}>"
+    source = asked["source"]
     _cells.add(filename, source)
-    _student.deadline = time.monotonic() + request["seconds"]
+    _student.deadline = time.monotonic() + asked["seconds"]
     namespace = sys.modules["__main__"].__dict__
     try:
-        _bind(request, namespace)
+        _bind(asked, namespace)
         value = _execute(python_source(source), filename, namespace)
-        _last["score"] = _score(value, request["points"])
+        _last["score"] = _score(value, asked["points"])
     except BaseException as error:
         _last["failure"] = _report(error)
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from nbgrader.preprocessors import ClearSolutions
 
@@ -17,6 +18,8 @@ _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 
 class ClearLessonSolutions(ClearSolutions):
     """nbgrader's stubs, with the lesson's own (after ``### STUB``) and one for C++ cells."""
+
+    code_stub: dict[str, str]
 
     def _replace_solution_region(self, cell, language):
         foreign = cell.cell_type == "code" and cell.source.lstrip().startswith("%%firmware")
@@ -44,7 +47,7 @@ def _own_stubs(source: str, begin: str, end: str) -> tuple[str, bool]:
     return (result.rstrip("\n") if count else source), bool(count)
 
 
-def release_preprocessors(generate_assignment: type) -> list[type]:
+def release_preprocessors(generate_assignment: Any) -> list[type]:
     """nbgrader's own list for a release, with our stubs."""
     return [
         ClearLessonSolutions if step is ClearSolutions else step

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,7 +100,7 @@ def _in_folder(root: Path) -> Iterator[File]:
                 problem = f"it is larger than {MAX_FILE >> 20} MB"
             modified = datetime.fromtimestamp(status.st_mtime).isoformat(timespec="seconds")
             parts = tuple(part.encode("utf-8", "replace").decode() for part in path.relative_to(root).parts)
-            yield File(parts, modified, problem, lambda path=path: _read_file(path))
+            yield File(parts, modified, problem, partial(_read_file, path))
 
 
 def _read_file(path: Path) -> bytes:
@@ -132,7 +133,7 @@ def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_
             tuple(entry.filename.replace("\\", "/").split("/")),
             _zip_time(entry),
             problem,
-            lambda entry=entry: _read_entry(archive, entry),
+            partial(_read_entry, archive, entry),
         )
 
 

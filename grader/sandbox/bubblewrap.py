@@ -80,7 +80,7 @@ class Sandbox:
     ):
         check()
         self.limits = limits
-        self.zygote = None  # a grader.sandbox.warm.Zygote that starts kernels in it
+        self.zygote: Any = None  # a grader.sandbox.warm.Zygote that starts kernels in it
         self.killed_because: str | None = None  # why the watchdog ended it
         self._files = files
         self._binds = binds
@@ -232,8 +232,8 @@ def _system() -> tuple[str, ...]:
     for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts"):
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     arguments += _parents(*_python_folders())
-    for path in _python_folders():
-        arguments += ["--ro-bind", path, path]
+    for folder in _python_folders():
+        arguments += ["--ro-bind", folder, folder]
     return tuple(arguments)
 
 

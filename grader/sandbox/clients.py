@@ -1,5 +1,7 @@
 """Connects the grader and the tests to a kernel whose messages may be hostile; imports little, for a quick start."""
 
+from typing import Any
+
 import zmq
 from jupyter_client.blocking import BlockingKernelClient
 
@@ -12,6 +14,7 @@ def connect(connection: dict, outputs: bool = True) -> BlockingKernelClient:
     context = zmq.Context()
     context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE if outputs else MAX_ANSWER)
     client = BlockingKernelClient(context=context)
-    client.load_connection_info(connection | {"key": connection["key"].encode()})
+    info: Any = connection | {"key": connection["key"].encode()}
+    client.load_connection_info(info)
     client.start_channels(shell=True, iopub=outputs, stdin=False, hb=False, control=True)
     return client

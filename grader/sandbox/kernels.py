@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import nbformat
 import zmq
@@ -24,6 +24,10 @@ from nbformat.notebooknode import NotebookNode
 from grader.sandbox.bubblewrap import Limits, Sandbox
 from grader.sandbox.clients import connect
 from grader.sandbox.warm import WarmFailed
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking import BlockingKernelClient
+    from jupyter_client.connect import KernelConnectionInfo
 
 MAX_OUTPUT = 4 << 20  # characters of a cell's outputs that are kept
 _HEED_SECONDS = 2  # for an interrupt
@@ -52,7 +56,7 @@ class SandboxProvisioner(LocalProvisioner):
 
     sandbox: Sandbox | None = None
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> "KernelConnectionInfo":
         """Start the kernel; returns how to connect to it."""
         self.sandbox = _SANDBOXES[self.kernel_spec.metadata["sandbox"]]
         kwargs.pop("env", None)  # the sandbox sets its own
@@ -125,16 +129,16 @@ class Kernel:
         self._manager._kernel_spec = KernelSpec(
             argv=argv, display_name="grading", language="python", interrupt_mode="message", metadata=metadata
         )
-        options = {"cwd": str(folder)} if folder else {}
+        options: dict[str, Any] = {"cwd": str(folder)} if folder else {}
         if environment is not None:
             options["env"] = environment
         self._manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-        self._client = None
+        self._client: BlockingKernelClient | None = None
 
     @property
     def connection(self) -> dict:
         """How another client connects to this kernel; from memory, as the student can write the file."""
-        info = self._manager.get_connection_info()
+        info: Any = self._manager.get_connection_info()
         return info | {"key": info["key"].decode() if isinstance(info["key"], bytes) else info["key"]}
 
     def ready(self, seconds: float = 60) -> None:
@@ -171,7 +175,7 @@ class Kernel:
     @property
     def pid(self) -> int:
         """The process that lives as long as the kernel."""
-        return self._manager.provisioner.process.pid
+        return self._process.pid
 
     def discard(self) -> None:
         """Throw away what the kernel says to nobody, so that it does not pile up here."""
@@ -243,9 +247,13 @@ class Kernel:
             self._pump(collector, 0.1)
         return Result("timeout", [*collector.outputs, message])
 
+    @property
+    def _process(self) -> Any:
+        provisioner: Any = self._manager.provisioner
+        return provisioner.process if provisioner else None
+
     def _alive(self) -> bool:
-        process = self._manager.provisioner.process if self._manager.provisioner else None
-        return process is not None and process.poll() is None
+        return self._process is not None and self._process.poll() is None
 
     def _why_died(self, otherwise: str) -> str:
         reason = self.sandbox.killed_because if self.sandbox else None
@@ -255,13 +263,13 @@ class Kernel:
         if self.sandbox:
             self.sandbox.kill()
         else:
-            self._manager.provisioner.process.kill()
+            self._process.kill()
 
     def close(self) -> None:
         """End the kernel and forget it; never fails."""
         with contextlib.suppress(Exception):
             self._kill()
-            self._manager.provisioner.process.wait(5)
+            self._process.wait(5)
         with contextlib.suppress(Exception):
             if self._client is not None:
                 self._client.stop_channels()

@@ -56,7 +56,7 @@ class Zygote:
                     f"{bubblewrap.GRADING}/zygote.py",
                     settings,
                 ],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )

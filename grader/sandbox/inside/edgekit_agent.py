@@ -30,8 +30,8 @@ class Reply:
 def handle(request: str, namespace: dict) -> Reply:
     """Answer one request (base64 of JSON text) about the names in ``namespace``."""
     try:
-        request = wire.loads(base64.b64decode(request).decode())
-        reply = {"value": wire.encode(_OPERATIONS[request["op"]](request, namespace), _reference)}
+        asked = wire.loads(base64.b64decode(request).decode())
+        reply = {"value": wire.encode(_OPERATIONS[asked["op"]](asked, namespace), _reference)}
         return Reply(wire.dumps(reply))
     except BaseException as error:  # a student's function may raise anything, KeyboardInterrupt and SystemExit included
         return Reply(wire.dumps({"raised": _describe(error)}))
@@ -68,7 +68,8 @@ def _as_plain(value):
 
         array = numpy.asarray(value)  # a TensorFlow tensor, a Keras variable
         return array.astype("float32") if array.dtype.kind == "V" else array
-    for kind in (str, int, float, list, tuple, dict, set, frozenset, bytes):
+    kinds: tuple[type, ...] = (str, int, float, list, tuple, dict, set, frozenset, bytes)
+    for kind in kinds:
         if isinstance(value, kind) and not hasattr(value, "_fields"):
             return kind(value)
     if isinstance(value, range | type({}.keys()) | type({}.values()) | type({}.items())):
