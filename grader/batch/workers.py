@@ -39,7 +39,7 @@ class LocalWorkers:
         jobs: How many processes; None means one for each core that this process may use.
     """
 
-    def __init__(self, jobs: int | None = None):
+    def __init__(self, jobs: int | None = None) -> None:
         self.slots = jobs or _cores()
 
     def alone(self) -> "LocalWorkers":
@@ -81,7 +81,7 @@ class ClusterWorkers:
         address: The scheduler's, as it prints it: ``tcp://HOST:8786``.
     """
 
-    def __init__(self, address: str, seconds: float = 30):
+    def __init__(self, address: str, seconds: float = 30) -> None:
         self.address = address
         self._seconds = seconds
         self._client: Any = None

@@ -35,7 +35,7 @@ _CAMERA = "/nowhere"  # the simulated camera's folder: with no pictures it shows
 class CppError(AssertionError):
     """The program does not build; ``for_student`` is what the compiler says, which the student may read."""
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.for_student = message
 

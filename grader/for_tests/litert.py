@@ -40,7 +40,7 @@ print(wire.dumps(wire.encode(np.array(outputs), None)))
 class TfliteError(AssertionError):
     """LiteRT cannot run the bytes; ``for_student`` says so."""
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.for_student = message
 

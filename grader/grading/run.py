@@ -182,7 +182,7 @@ class _Grading:
 
     def __init__(
         self, student: Kernel, tests: Kernel, lesson: Lesson, limits: bubblewrap.Limits, folder: Path, brief: bool
-    ):
+    ) -> None:
         self.folder = folder
         self.brief = brief
         self.student = student

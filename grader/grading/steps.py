@@ -45,7 +45,7 @@ class SubmissionExporter(NotebookExporter):
     Made at the start of the command, so it is also where grading stops when there is no sandbox.
     """
 
-    def __init__(self, config: Config | None = None, **kwargs: Any):
+    def __init__(self, config: Config | None = None, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         from nbgrader.converters.base import NbGraderException
 

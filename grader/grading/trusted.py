@@ -13,7 +13,8 @@ import re
 import sys
 import time
 import traceback
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import numpy
 import psutil
@@ -49,40 +50,40 @@ class Stand:
 
     __slots__ = ("_number", "_student", "_type_name")
 
-    def __init__(self, student: "Student", number: int, type_name: str):
+    def __init__(self, student: "Student", number: int, type_name: str) -> None:
         self._student = student
         self._number = number
         self._type_name = type_name
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{self!r}: names that start with _ are not shown to tests")
         return self._student.ask("get", self, name=name)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self._student.ask("item", self, key=self._student.encode(key))
 
-    def __len__(self):
+    def __len__(self) -> int:
         length = self._student.ask("len", self)
         if type(length) is not int or length < 0:
             raise TypeError(f"{self!r} has no length")
         return length
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         items = self._student.ask("iter", self)
         if type(items) is not list:
             raise TypeError(f"{self!r} cannot be looped over")
         return iter(items)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> NoReturn:
         raise TypeError(f"expected plain data to compare with, got {self!r}")
 
     __hash__ = object.__hash__
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         raise TypeError(f"expected plain data with a truth value, got {self!r}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self._type_name} object of the notebook>"
 
 
@@ -91,7 +92,7 @@ class CallableStand(Stand):
 
     __slots__ = ()
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         encode = self._student.encode
         return self._student.ask(
             "call", self, args=[encode(value) for value in args], kwargs={key: encode(kwargs[key]) for key in kwargs}
@@ -106,7 +107,7 @@ class Student:
         pid: The process to look at to see whether the kernel still lives.
     """
 
-    def __init__(self, connection: dict, pid: int):
+    def __init__(self, connection: dict, pid: int) -> None:
         self._client = clients.connect(connection, outputs=False)
         self._pid = pid
         self.deadline = math.inf
@@ -199,7 +200,7 @@ class Student:
 class _Cells:
     """The test cells run so far: their lines, and which of these are hidden."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lines: dict[str, list[str]] = {}
         self.hidden: dict[str, set[int]] = {}
 

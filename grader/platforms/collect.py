@@ -114,7 +114,9 @@ def _who(submission: Submission) -> str:
 class _Students:
     """Who is who: by the platform's number among those collected before, by their full name in the gradebook."""
 
-    def __init__(self, course: Course, known: dict[str, Collected], submissions: list[Submission], known_only: bool):
+    def __init__(
+        self, course: Course, known: dict[str, Collected], submissions: list[Submission], known_only: bool
+    ) -> None:
         self.known_only = known_only
         self.by_id = {(about.platform, about.id): student for student, about in known.items()}
         self.taken = set(known)

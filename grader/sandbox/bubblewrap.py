@@ -77,7 +77,7 @@ class Sandbox:
         files: Path | None = None,
         binds: Sequence[tuple[Path, bool]] = (),
         place: Path = Path("/tmp"),
-    ):
+    ) -> None:
         check()
         self.limits = limits
         self.zygote: Any = None  # a grader.sandbox.warm.Zygote that starts kernels in it

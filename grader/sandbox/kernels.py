@@ -109,7 +109,7 @@ class Kernel:
         sandbox: Sandbox | None = None,
         folder: Path | None = None,
         environment: dict[str, str] | None = None,
-    ):
+    ) -> None:
         self.limits = limits
         self.sandbox = sandbox
         self._deadline = time.monotonic() + limits.notebook_seconds
@@ -291,7 +291,7 @@ def error_output(name: str, message: str, lines: list[str] | None = None) -> Not
 class _Collector:
     """Gathers the messages that belong to its requests, and no more of them than MAX_OUTPUT characters."""
 
-    def __init__(self, *requests: str):
+    def __init__(self, *requests: str) -> None:
         self.requests = set(requests)
         self.outputs: list[NotebookNode] = []
         self.expressions: dict = {}

@@ -40,7 +40,7 @@ class Zygote:
         imports: Import statements of the instructor's.
     """
 
-    def __init__(self, imports: Iterable[str]):
+    def __init__(self, imports: Iterable[str]) -> None:
         bubblewrap.check()
         self.pool = Path(tempfile.mkdtemp(prefix="edgekit-", dir="/tmp"))  # every fork's folder, hidden from the others
         self.pool.chmod(0o755)
@@ -116,7 +116,7 @@ class Fork:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, line: socket.socket):
+    def __init__(self, line: socket.socket) -> None:
         self.returncode: int | None = None
         self._line = line
         said, self.pid = self._hear()

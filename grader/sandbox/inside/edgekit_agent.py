@@ -17,13 +17,13 @@ _objects = {}
 class Reply:
     """The kernel's output for a request: the answer, under a MIME type of its own."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self.text = text
 
     def _repr_mimebundle_(self, **_):
         return {MIME: self.text}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "reply"
 
 

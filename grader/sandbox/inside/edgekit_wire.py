@@ -88,7 +88,7 @@ def encode(value: Any, reference: Callable[[Any], Any], depth: int = 0) -> Any:
 class Decoder:
     """Decodes values of one message, strictly; ``reference(number, type name, callable)`` makes the stand-ins."""
 
-    def __init__(self, reference: Callable[[int, str, bool], Any]):
+    def __init__(self, reference: Callable[[int, str, bool], Any]) -> None:
         self._reference = reference
         self._left = MAX_VALUES
 
