@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up what the tests need, checks style and types, and runs all tests: tests/run.sh [arguments for pytest], for example tests/run.sh -k xor.
+# Sets up what the tests need, checks style and types, and runs all tests, the site's strict build among them:
+# tests/run.sh [arguments for pytest], for example tests/run.sh -k xor.
 # With CI=true a test whose tool is missing fails; otherwise it is skipped.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -32,6 +33,7 @@ export PATH
 
 ruff check .
 ruff format --check .
+git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format --dry-run -Werror
 mypy
 
 # Two workers; a file's tests stay on one, so that what they share (a class graded once, a project built once) is made once.

@@ -19,6 +19,8 @@ _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 class ClearLessonSolutions(ClearSolutions):
     """nbgrader's stubs, with the lesson's own (after ``### STUB``) and one for C++ cells."""
 
+    code_stub: dict[str, str]
+
     def _replace_solution_region(self, cell, language):
         foreign = cell.cell_type == "code" and cell.source.lstrip().startswith("%%firmware")
         stubs = self.code_stub  # type: ignore[has-type]

@@ -32,8 +32,9 @@ STAND_IN = "import json, os, sys\nprint(json.dumps({'arguments': sys.argv[1:], '
 
 def checkout(folder, lock=SHORT_LOCK):
     """A copy of what start-notebook.sh needs from the repository."""
-    for name in ("start-notebook.sh", "pyproject.toml", "README.md", "requirements.lock"):
-        shutil.copy(ROOT / name, folder)
+    for name in ("start-notebook.sh", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "requirements.lock"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder)
     for name in ("tools", "edgekit", "firmware_templates"):
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

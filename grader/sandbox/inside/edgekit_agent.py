@@ -68,7 +68,8 @@ def _as_plain(value):
 
         array = numpy.asarray(value)  # a TensorFlow tensor, a Keras variable
         return array.astype("float32") if array.dtype.kind == "V" else array
-    for kind in (str, int, float, list, tuple, dict, set, frozenset, bytes):
+    kinds: tuple[type, ...] = (str, int, float, list, tuple, dict, set, frozenset, bytes)
+    for kind in kinds:
         if isinstance(value, kind) and not hasattr(value, "_fields"):
             return kind(value)  # type: ignore[arg-type]
     if isinstance(value, range | type({}.keys()) | type({}.values()) | type({}.items())):
