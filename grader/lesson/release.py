@@ -23,7 +23,7 @@ class ClearLessonSolutions(ClearSolutions):
 
     def _replace_solution_region(self, cell, language):
         foreign = cell.cell_type == "code" and cell.source.lstrip().startswith("%%firmware")
-        stubs = self.code_stub  # type: ignore[has-type]
+        stubs = self.code_stub
         try:
             if foreign:
                 self.code_stub = stubs | {language: "// YOUR CODE HERE"}

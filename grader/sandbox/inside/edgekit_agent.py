@@ -71,7 +71,7 @@ def _as_plain(value):
     kinds: tuple[type, ...] = (str, int, float, list, tuple, dict, set, frozenset, bytes)
     for kind in kinds:
         if isinstance(value, kind) and not hasattr(value, "_fields"):
-            return kind(value)  # type: ignore[arg-type]
+            return kind(value)
     if isinstance(value, range | type({}.keys()) | type({}.values()) | type({}.items())):
         return list(value)
     return value
