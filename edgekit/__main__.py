@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, InvalidValue
 from edgekit.extras import extra
 from edgekit.notebook import quiet
 from edgekit.start import command
@@ -187,7 +187,7 @@ def _quantized(network: "Network | QuantizedNetwork", calibration_data: str) -> 
     from edgekit import calibration, quantization
 
     if hasattr(network, "quantization"):
-        raise ValueError("the network is int8 already: leave out --calibration")
+        raise InvalidValue("the network is int8 already: leave out --calibration")
     return quantization.quantize(network, calibration.calibrate(network, _inputs(calibration_data)))
 
 
@@ -202,7 +202,7 @@ def _inputs(name: str) -> "np.ndarray":
         try:
             inputs = np.load(path, allow_pickle=False)
         except ValueError:
-            raise ValueError(f"{path} is not a NumPy file of numbers: write it with numpy.save") from None
+            raise InvalidValue(f"{path} is not a NumPy file of numbers: write it with numpy.save") from None
     else:
         inputs = (datasets.from_folder(path) if path.is_dir() else datasets.load(name, "calibration")).inputs
     return models.preprocess(inputs) if inputs.dtype == np.uint8 else inputs
@@ -227,7 +227,7 @@ def _read(path: Path) -> "Network | QuantizedNetwork":
 
         return network.from_keras(models.load_pretrained(str(path)))
     if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise InvalidValue(f"there is no file {path}")
     if path.suffix == ".tflite":
         from edgekit import tflite
 
@@ -239,7 +239,7 @@ def _read(path: Path) -> "Network | QuantizedNetwork":
         from edgekit import network
 
         return network.from_keras(keras.saving.load_model(path))
-    raise ValueError(f"{path} is neither a Keras model (.keras) nor a TensorFlow Lite file (.tflite)")
+    raise InvalidValue(f"{path} is neither a Keras model (.keras) nor a TensorFlow Lite file (.tflite)")
 
 
 def _create(options: argparse.Namespace) -> None:
@@ -339,7 +339,7 @@ def _chosen_port(options: argparse.Namespace) -> str | None:
 
     if options.simulate or options.project is not None:
         if options.port:
-            raise ValueError(f"choose either the board at {options.port} or a simulated one, not both")
+            raise InvalidValue(f"choose either the board at {options.port} or a simulated one, not both")
         return None
     port = options.port or locate()
     if port is None:

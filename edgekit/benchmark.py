@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from edgekit.board import Board, BoardError
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, InvalidValue
 from edgekit.table import Table
 
 if TYPE_CHECKING:
@@ -144,10 +144,10 @@ def run(
     if count is None:
         count = len(dataset) if images is None else images
     if not 1 <= count <= len(dataset):
-        raise ValueError(f"count must be from 1 to {len(dataset)}, as many as the data set has, not {count}")
+        raise InvalidValue(f"count must be from 1 to {len(dataset)}, as many as the data set has, not {count}")
     inputs, labels, path = dataset.inputs[:count], dataset.labels[:count], Path(results)
     if inputs.shape[1:] != tuple(device.info.input_shape):
-        raise ValueError(
+        raise InvalidValue(
             f"the network on the board takes inputs of shape {tuple(device.info.input_shape)}, "
             f"and these have {inputs.shape[1:]}"
         )

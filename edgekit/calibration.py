@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.errors import InvalidValue, UnknownName
 from edgekit.network import Network, check_input
 from edgekit.network.windows import one_thread
 
@@ -32,7 +33,7 @@ class Ranges:
 
     def __getitem__(self, tensor: str) -> tuple[float, float]:
         if tensor not in self.limits:
-            raise KeyError(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
+            raise UnknownName(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
         return self.limits[tensor]
 
 
@@ -62,14 +63,14 @@ def calibrate(
         ValueError: no images, images of another shape or type, values that are not numbers, an unknown observer.
     """
     if observer not in OBSERVERS:
-        raise ValueError(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
+        raise InvalidValue(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
     if not 50 < percentile <= 100:
-        raise ValueError(f"percentile is above 50 and at most 100, got {percentile}")
+        raise InvalidValue(f"percentile is above 50 and at most 100, got {percentile}")
     images = check_input(network, images)
     if not len(images):
-        raise ValueError("calibration needs images, got an empty array")
+        raise InvalidValue("calibration needs images, got an empty array")
     if not np.isfinite(images).all():
-        raise ValueError("calibration images hold NaN or infinity")
+        raise InvalidValue("calibration images hold NaN or infinity")
     with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # overflows are reported below, by name
         return _calibrate(network, images, observer, percentile, histograms, progress)
 
@@ -82,7 +83,7 @@ def _calibrate(network, images, observer, percentile, histograms, progress):
             high[name] = max(high.get(name, -np.inf), float(values.max()))
     for name in low:
         if not np.isfinite([low[name], high[name]]).all():
-            raise ValueError(f"tensor {name!r} overflows float32 on these images: the network's weights are broken")
+            raise InvalidValue(f"tensor {name!r} overflows float32 on these images: the network's weights are broken")
     limits = {name: (low[name], high[name]) for name in low}
     counts, seen_values = {}, {}
     if histograms or observer != "minmax":

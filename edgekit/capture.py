@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.board import Board
+from edgekit.errors import NotAFolder, NotAllowed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,12 +81,12 @@ def check_folder(folder: str | Path) -> Path:
     folder = Path(folder)
     for path in (folder, *(folder / label for label in LABELS.values())):
         if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is not a folder: name a folder, which is made if missing")
+            raise NotAFolder(f"{path} is not a folder: name a folder, which is made if missing")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise NotADirectoryError(f"{there} is not a folder, so that {folder} cannot be made: choose another")
+        raise NotAFolder(f"{there} is not a folder, so that {folder} cannot be made: choose another")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"this user cannot write in {there}: choose another folder")
+        raise NotAllowed(f"this user cannot write in {there}: choose another folder")
     return folder
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from html import escape
 
+from edgekit.errors import UnknownName
+
 
 @dataclass(frozen=True)
 class Table:
@@ -22,7 +24,7 @@ class Table:
     def __getitem__(self, column: str) -> list:
         """The values of one column, as a list."""
         if column not in self.columns:
-            raise KeyError(f"no column is called {column!r}; there are {', '.join(self.columns)}")
+            raise UnknownName(f"no column is called {column!r}; there are {', '.join(self.columns)}")
         return [row[self.columns.index(column)] for row in self.rows]
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.datasets import Dataset
+from edgekit.errors import InvalidValue
 from edgekit.extras import extra
 from edgekit.models import preprocess
 
@@ -57,7 +58,7 @@ def fit(
         1.0
     """
     if epochs < 1 or batch_size < 1:
-        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}")
+        raise InvalidValue(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}")
     inputs, labels = _arrays(model, dataset, "dataset")
     if validation is not None:
         measured_on = _arrays(model, validation, "validation")
@@ -99,7 +100,7 @@ def fit(
             for name, value in logs.items():
                 history.setdefault(name, []).append(float(value))
             if not math.isfinite(logs["loss"]):
-                raise ValueError(
+                raise InvalidValue(
                     f"the loss is no longer a number after {epoch + 1} epochs: "
                     "try a smaller learning rate, and check that the inputs hold no NaN"
                 )
@@ -119,9 +120,9 @@ def fit(
 
 def _arrays(model: "keras.Model", dataset: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
     if not len(dataset):
-        raise ValueError(f"the {what} has no rows")
+        raise InvalidValue(f"the {what} has no rows")
     expected, got = tuple(model.input_shape[1:]), dataset.inputs.shape[1:]
     if expected != got:
-        raise ValueError(f"the model takes inputs of shape {expected}, the {what} holds {got}")
+        raise InvalidValue(f"the model takes inputs of shape {expected}, the {what} holds {got}")
     inputs = preprocess(dataset.inputs) if dataset.inputs.dtype == "uint8" else dataset.inputs
     return inputs, dataset.labels.astype("float32")[:, None]

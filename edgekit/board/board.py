@@ -16,6 +16,7 @@ import numpy as np
 from edgekit.board import protocol
 from edgekit.board.protocol import BoardError, Frame, Info, Photo, Result
 from edgekit.board.transport import Transport, TransportError
+from edgekit.errors import InvalidValue
 
 _LONGEST_INFERENCE = 20.0  # seconds without progress after which a board that has an input counts as silent
 _MOST_RESTARTS = 20  # while it has one input: more than a bad line and late answers to a greeting explain
@@ -304,14 +305,14 @@ class Board:
         shape, dtype = self.info.input_shape, self.info.input_dtype
         array = np.asarray(values)
         if array.shape != shape and array.shape != (int(np.prod(shape)),):
-            raise ValueError(f"the network takes an input of shape {shape}, not {array.shape}")
+            raise InvalidValue(f"the network takes an input of shape {shape}, not {array.shape}")
         if array.dtype.kind not in "fiub":
-            raise ValueError(f"the network takes numbers, not {array.dtype}")
+            raise InvalidValue(f"the network takes numbers, not {array.dtype}")
         if dtype == np.uint8 and array.dtype != np.uint8:
             if array.size and (array.min() < 0 or array.max() > 255 or (array != np.round(array)).any()):
-                raise ValueError("pixels must be whole numbers from 0 to 255")
+                raise InvalidValue("pixels must be whole numbers from 0 to 255")
         elif not np.isfinite(array).all():
-            raise ValueError("the input has NaN or infinite values")
+            raise InvalidValue("the input has NaN or infinite values")
         return array.astype(dtype)
 
     def _send_pieces(self, transfer: int, data: bytes, offsets: Iterable[int]) -> None:

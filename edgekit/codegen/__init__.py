@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.codegen import compiled, header, names, tflm
 from edgekit.codegen.compiled import Compiled, compile_network, picture
+from edgekit.errors import InvalidValue
 from edgekit.network import Graph
 
 __all__ = ["ENGINES", "Compiled", "compile_network", "export", "picture"]
@@ -43,7 +44,7 @@ def export(model: Graph, name: str, directory: str | PathLike[str], engine: str 
         [PosixPath('workspace/carclassifier/carclassifier.h'), PosixPath('workspace/carclassifier/carclassifier.cpp')]
     """
     if engine not in ENGINES:
-        raise ValueError(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
+        raise InvalidValue(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
     names.check(name)
     write = {"compiled": compiled.source, "tflm": tflm.source}[engine]
     source, arena_size = write(model, name)

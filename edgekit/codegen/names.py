@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from edgekit.errors import InvalidValue
+
 _WORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast  constexpr
     continue decltype default delete do double dynamic_cast else enum explicit export extern false  float for friend
@@ -94,12 +96,12 @@ def check(name: str) -> str:
         ValueError: it cannot.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) or name in _KEYWORDS:
-        raise ValueError(
+        raise InvalidValue(
             f"a model's name becomes the name of C functions and files, so it must be letters, digits and underscores, "
             f"not begin with a digit, and be no word of C or C++: got {name!r}; 'carclassifier' would do"
         )
     if name.lower() in _HEADERS:  # in lower case, since not every file system tells the two apart
-        raise ValueError(
+        raise InvalidValue(
             f"a model's name becomes a file's name, and {name}.h would hide the system's header <{name.lower()}.h>: "
             f"choose another, {name}_model for example"
         )

@@ -7,6 +7,7 @@ import numpy as np
 
 from edgekit.cost import emulator
 from edgekit.cost.estimating import CYCLES_PER_INSTRUCTION
+from edgekit.errors import InvalidType
 from edgekit.quantization import QuantizedNetwork
 
 # The compiler's option for each level of optimization that ESP-IDF offers.
@@ -65,7 +66,7 @@ def instructions(model: QuantizedNetwork, options: Choices | None = None) -> Ins
         EmulatorError: compiler or emulator are not installed; with the remedy.
     """
     if not isinstance(model, QuantizedNetwork):
-        raise TypeError(f"instructions are counted of a quantized network, not of a {type(model).__name__}")
+        raise InvalidType(f"instructions are counted of a quantized network, not of a {type(model).__name__}")
     options = options or _Defaults()
     zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
     count = emulator.infer(model, zeros, "dc232b", COMPILER_LEVEL[options.optimize]).instructions

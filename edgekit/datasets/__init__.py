@@ -16,6 +16,7 @@ from importlib import import_module
 
 from edgekit.datasets.dataset import Dataset
 from edgekit.datasets.images import from_folder, to_folder
+from edgekit.errors import InvalidValue
 
 __all__ = ["Dataset", "from_folder", "load", "to_folder"]
 
@@ -41,8 +42,8 @@ def load(name: str, split: str = "train") -> Dataset:
         (500, 96, 96, 3)
     """
     if name not in _LOADERS:
-        raise ValueError(f"no data set is called {name!r}; there are {', '.join(_LOADERS)}")
+        raise InvalidValue(f"no data set is called {name!r}; there are {', '.join(_LOADERS)}")
     module = import_module(_LOADERS[name])
     if split not in module.SPLITS:
-        raise ValueError(f"the data set {name!r} has no split {split!r}; it has {', '.join(module.SPLITS)}")
+        raise InvalidValue(f"the data set {name!r} has no split {split!r}; it has {', '.join(module.SPLITS)}")
     return module.load(split)

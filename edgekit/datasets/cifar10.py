@@ -7,6 +7,7 @@ import numpy as np
 
 from edgekit.datasets.dataset import Dataset
 from edgekit.datasets.images import resize
+from edgekit.errors import NoConnection
 from edgekit.extras import extra
 
 SPLITS = ("train", "calibration", "test")
@@ -29,7 +30,7 @@ def load(split: str) -> Dataset:
     try:
         train, test = cifar10.load_data()
     except Exception as error:  # Keras raises bare Exception where a download fails
-        raise ConnectionError(
+        raise NoConnection(
             "CIFAR-10 is not on this computer and could not be downloaded (170 MB from www.cs.toronto.edu): "
             "connect to the internet and call this again, or use load('cars'), which needs no download. "
             f"The cause: {error}"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.errors import InvalidType, InvalidValue
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -23,13 +25,13 @@ class Dataset:
     def __post_init__(self) -> None:
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         if inputs.dtype == np.uint8 and inputs.ndim != 4:
-            raise ValueError(f"images must be uint8 of shape (N, H, W, C), got shape {inputs.shape}")
+            raise InvalidValue(f"images must be uint8 of shape (N, H, W, C), got shape {inputs.shape}")
         if inputs.dtype != np.uint8 and not np.issubdtype(inputs.dtype, np.floating):
-            raise ValueError(f"inputs must be uint8 images or floats, got {inputs.dtype}")
+            raise InvalidValue(f"inputs must be uint8 images or floats, got {inputs.dtype}")
         if labels.shape != inputs.shape[:1]:
-            raise ValueError(f"{len(inputs)} inputs need labels of shape ({len(inputs)},), got {labels.shape}")
+            raise InvalidValue(f"{len(inputs)} inputs need labels of shape ({len(inputs)},), got {labels.shape}")
         if labels.size and not (labels.min() >= 0 and labels.max() < len(self.class_names)):
-            raise ValueError(
+            raise InvalidValue(
                 f"labels must be 0 to {len(self.class_names) - 1} for the classes {', '.join(self.class_names)}, "
                 f"got {labels.min()} to {labels.max()}"
             )
@@ -50,7 +52,9 @@ class Dataset:
     def __getitem__(self, rows: slice | np.ndarray | list[int]) -> "Dataset":
         """The chosen rows (a slice, a mask or indices) as a `Dataset` of their own."""
         if isinstance(rows, (int, np.integer)):
-            raise TypeError(f"dataset[{rows}] would be one row: use dataset[{rows}:{rows + 1}], or .inputs and .labels")
+            raise InvalidType(
+                f"dataset[{rows}] would be one row: use dataset[{rows}:{rows + 1}], or .inputs and .labels"
+            )
         return Dataset(self.inputs[rows], self.labels[rows], self.class_names)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.datasets.dataset import Dataset
+from edgekit.errors import FileIsThere, InvalidValue, MissingFile
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm"}
 
@@ -48,12 +49,12 @@ def from_folder(path: str | PathLike[str], side: int = 96) -> Dataset:
     """
     path = Path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"there is no folder {path}")
+        raise MissingFile(f"there is no folder {path}")
     images, labels, broken = [], [], []
     for label, name in enumerate(("no_car", "car")):
         folder = path / name
         if not folder.is_dir():
-            raise FileNotFoundError(f"{path} needs two subfolders, car and no_car; {name} is missing")
+            raise MissingFile(f"{path} needs two subfolders, car and no_car; {name} is missing")
         before = len(images)
         for file in sorted(folder.iterdir()):
             if file.suffix.lower() not in SUFFIXES:
@@ -64,7 +65,7 @@ def from_folder(path: str | PathLike[str], side: int = 96) -> Dataset:
             except Exception:  # Pillow raises many kinds for broken files
                 broken.append(f"{name}/{file.name}")
         if len(images) == before:
-            raise ValueError(f"{folder} holds no image that can be read ({', '.join(sorted(SUFFIXES))})")
+            raise InvalidValue(f"{folder} holds no image that can be read ({', '.join(sorted(SUFFIXES))})")
     if broken:
         listed = ", ".join(broken[:10]) + (", ..." if len(broken) > 10 else "")
         warnings.warn(f"{len(broken)} of {len(broken) + len(images)} images could not be read: {listed}", stacklevel=2)
@@ -90,12 +91,12 @@ def to_folder(dataset: Dataset, path: str | PathLike[str], prefix: str = "image"
     from tqdm.auto import tqdm
 
     if dataset.inputs.dtype != np.uint8:
-        raise ValueError("this data set holds numbers, not images: there is nothing to write as PNG files")
+        raise InvalidValue("this data set holds numbers, not images: there is nothing to write as PNG files")
     folders = [Path(path) / name.replace(" ", "_") for name in dataset.class_names]
     files = [folders[label] / f"{prefix}_{row:05}.png" for row, label in enumerate(dataset.labels)]
     there = next((file for file in files if file.exists()), None)
     if there:
-        raise FileExistsError(f"{there} is there already: choose another folder")
+        raise FileIsThere(f"{there} is there already: choose another folder")
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for image, file in zip(tqdm(dataset.images, unit="image", leave=False), files, strict=True):

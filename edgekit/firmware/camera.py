@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.errors import InvalidValue
 from edgekit.firmware.project import Project
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def put_before_camera(project: Project, images: "np.ndarray") -> Path:
 
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not 0 < len(images) < 1000:
-        raise ValueError(
+        raise InvalidValue(
             f"expected 1 to 999 uint8 images (N, height, width, 3), got {images.dtype} of shape {images.shape}"
         )
     folder = project.directory / "camera"

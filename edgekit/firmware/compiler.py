@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.errors import MissingFile
+
 REMEDY = "sudo apt install g++ (Debian, Ubuntu), sudo dnf install gcc-c++ (Fedora), xcode-select --install (macOS)"
 
 
@@ -80,7 +82,7 @@ def check(path: Path, project: Path, flags: Iterable[str], include: Iterable[Pat
     """
     compiler = next(iter(compilers().values()), None)
     if compiler is None:
-        raise FileNotFoundError(f"no C++ compiler is installed: {REMEDY}")
+        raise MissingFile(f"no C++ compiler is installed: {REMEDY}")
     # Through an #include, so that a header can have "#pragma once".
     run = subprocess.run(
         [compiler, *flags, *(f"-I{folder}" for folder in include), "-fsyntax-only", "-x", "c++", "-"],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from edgekit.cost import COMPILER_LEVEL
+from edgekit.errors import InvalidValue
 from edgekit.firmware import files
 from edgekit.table import Table
 
@@ -50,9 +51,9 @@ class Options:
         }.items():
             if getattr(self, name) not in allowed:
                 choices = ", ".join(map(repr, allowed))
-                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+                raise InvalidValue(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
         if not isinstance(self.baud, int) or not 1200 <= self.baud <= 4_000_000:
-            raise ValueError(f"baud must be a number from 1200 to 4000000, not {self.baud!r}")
+            raise InvalidValue(f"baud must be a number from 1200 to 4000000, not {self.baud!r}")
 
     def diff(self, other: "Options") -> Table:
         """List the lines of sdkconfig.defaults that change from these options to others.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, InvalidValue
 from edgekit.firmware import compiler, files, platformio
 from edgekit.firmware.compiler import CXX_FLAGS, Problem
 from edgekit.firmware.options import Options
@@ -62,9 +62,9 @@ def create(
         FirmwareError: the model files are not what `codegen.export` writes, or the folder holds something else.
     """
     if app not in APPS:
-        raise ValueError(f"there is no application {app!r}; there are: {', '.join(APPS)}")
+        raise InvalidValue(f"there is no application {app!r}; there are: {', '.join(APPS)}")
     if options is not None and not isinstance(options, Options):
-        raise ValueError(f"options must be a firmware.Options, not {type(options).__name__}")
+        raise InvalidValue(f"options must be a firmware.Options, not {type(options).__name__}")
     directory = Path(directory).resolve()
     model, model_files = _check_model_files(model_files)
     manifest = files.read_manifest(directory)
@@ -256,7 +256,7 @@ class Project:
 
 def _check_env(env: str) -> str:
     if env not in ENVIRONMENTS:
-        raise ValueError(f"there is no environment {env!r}; there are: {', '.join(ENVIRONMENTS)}")
+        raise InvalidValue(f"there is no environment {env!r}; there are: {', '.join(ENVIRONMENTS)}")
     return env
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from edgekit.errors import InvalidValue
 from edgekit.extras import extra
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def mobilenet_v1(input_shape: tuple[int, int, int] = (96, 96, 3), alpha: float =
         ValueError: the shape or alpha cannot work.
     """
     if len(input_shape) != 3 or any(side % 32 or side <= 0 for side in input_shape[:2]):
-        raise ValueError(
+        raise InvalidValue(
             f"input_shape must be (height, width, channels) with sides that are multiples of 32, got {input_shape}"
         )
     if not 0 < alpha <= 2 or int(32 * alpha) < 1:
-        raise ValueError(f"alpha must leave at least one channel and be at most 2, got {alpha}")
+        raise InvalidValue(f"alpha must leave at least one channel and be at most 2, got {alpha}")
     with extra("lessons"):
         from keras import Input, Model, layers
 

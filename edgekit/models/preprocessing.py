@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from edgekit.errors import InvalidType
+
 
 def preprocess(images: np.ndarray) -> np.ndarray:
     """uint8 images, 0 to 255, as float32 from -1 to 1: (x - 128) / 128.
@@ -24,7 +26,7 @@ def preprocess(images: np.ndarray) -> np.ndarray:
     """
     images = np.asarray(images)
     if images.dtype != np.uint8:
-        raise TypeError(
+        raise InvalidType(
             f"preprocess takes uint8 images, 0 to 255; these are {images.dtype}. Were they preprocessed already?"
         )
     return (images.astype(np.float32) - np.float32(128)) / np.float32(128)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.errors import InvalidValue
 from edgekit.models import weights
 from edgekit.models.architectures import mobilenet_v1
 
@@ -25,7 +26,7 @@ def load_pretrained(name: str) -> "keras.Model":
         ValueError: no network has that name; the message lists those there are.
     """
     if name not in _PRETRAINED:
-        raise ValueError(f"no trained network is called {name!r}; there are {', '.join(_PRETRAINED)}")
+        raise InvalidValue(f"no trained network is called {name!r}; there are {', '.join(_PRETRAINED)}")
     model = _PRETRAINED[name]()
     weights.load(model, Path(__file__).with_name(f"{name}.npz"))
     return model

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
+
 if TYPE_CHECKING:
     import keras
 
@@ -37,7 +39,7 @@ def load(model: "keras.Model", path: str | PathLike[str]) -> None:
         odd = set(arrays.files) ^ set(weights)
         odd |= {name for name in set(arrays.files) & set(weights) if arrays[name].shape != tuple(weights[name].shape)}
         if odd:
-            raise ValueError(
+            raise InvalidValue(
                 f"{Path(path).name} does not fit {model.name}: {sorted(odd)[0]} is missing or of another shape"
             )
         for name, weight in weights.items():

@@ -7,6 +7,8 @@ and their C. A test holds all tables to the same kinds, so that an op which lack
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from edgekit.errors import InvalidValue
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -37,7 +39,7 @@ class Dispatch:
         def enter(function: Function) -> Function:
             for kind in kinds:
                 if kind in self._functions:
-                    raise ValueError(f"{self.place} has two functions for {kind!r}")
+                    raise InvalidValue(f"{self.place} has two functions for {kind!r}")
                 self._functions[kind] = function
             return function
 
@@ -45,7 +47,7 @@ class Dispatch:
 
     def __getitem__(self, kind: str) -> Callable[..., Any]:
         if kind not in self._functions:
-            raise ValueError(f"{self.place} has no function for an op of the kind {kind!r}; it has {', '.join(self)}")
+            raise InvalidValue(f"{self.place} has no function for an op of the kind {kind!r}; it has {', '.join(self)}")
         return self._functions[kind]
 
     def __contains__(self, kind: object) -> bool:

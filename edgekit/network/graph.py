@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import windows
 from edgekit.network.ops import Op, Shape, op_macs, run_op
 
@@ -122,15 +123,15 @@ def check_input(network: Graph, x: np.ndarray) -> np.ndarray:
     expected = network.shapes[network.input]
     if x.shape[1:] != tuple(expected) or x.ndim != len(expected) + 1:
         hint = "; add a batch dimension with x[None]" if x.shape == tuple(expected) else ""
-        raise ValueError(
+        raise InvalidValue(
             f"{network.name!r} takes a batch of shape (N, {', '.join(map(str, expected))}), got {x.shape}{hint}"
         )
     if x.dtype == np.uint8:
-        raise ValueError(
+        raise InvalidValue(
             f"{network.name!r} takes real values, got uint8 pixels: call edgekit.models.preprocess(images) first"
         )
     if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(f"{network.name!r} takes floating point values, got {x.dtype}")
+        raise InvalidValue(f"{network.name!r} takes floating point values, got {x.dtype}")
     return x
 
 
@@ -144,7 +145,7 @@ def check_numbers(network: Graph) -> None:
         for what in ("weights", "bias"):
             values = getattr(op, what)
             if values is not None and not np.isfinite(values).all():
-                raise ValueError(
+                raise InvalidValue(
                     f"the {what} of {op.name!r} hold values that are not numbers (NaN or infinity): "
                     "the model did not train; try a smaller learning rate"
                 )
@@ -176,12 +177,12 @@ def map_weights(network: Network, change: Callable[[Op], np.ndarray]) -> Network
         if op.weights is not None:
             weights = np.asarray(change(op))
             if weights.shape != op.weights.shape or weights.dtype.kind not in "fiub":
-                raise ValueError(
+                raise InvalidValue(
                     f"the new weights of {op.name!r} should be numbers of shape {op.weights.shape}, "
                     f"got {weights.dtype} of shape {weights.shape}"
                 )
             if not np.isfinite(weights).all():
-                raise ValueError(f"the new weights of {op.name!r} hold NaN or infinity")
+                raise InvalidValue(f"the new weights of {op.name!r} hold NaN or infinity")
             op = replace(op, weights=weights.astype(np.float32))
         ops.append(op)
     return with_ops(network, ops)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import folding
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import Network, check_numbers
@@ -45,13 +46,13 @@ def from_keras(model: "keras.Model") -> Network:
     reader = Reader()
     graph = _functional(model)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise ValueError(
+        raise InvalidValue(
             f"a Network has one input and one output; {model.name!r} has {len(graph.inputs)} and {len(graph.outputs)}"
         )
     source = reader.tensor(graph.inputs[0].name, _shape(graph.inputs[0].shape, model.name))
     outputs = reader.read(graph, [source])
     if not reader.ops:
-        raise ValueError(f"{model.name!r} computes nothing: its output is its input")
+        raise InvalidValue(f"{model.name!r} computes nothing: its output is its input")
     ops = folding.fold(reader.ops, reader.shapes, outputs[0])
     live = {source, *(op.output for op in ops)}
     shapes = {name: shape for name, shape in reader.shapes.items() if name in live}
@@ -118,7 +119,7 @@ class Reader:
         if kind in ("Functional", "Sequential") or hasattr(layer, "_nodes_by_depth"):
             return self.read(_functional(layer), inputs)
         if kind not in LAYERS:
-            raise ValueError(f"layer {layer.name!r} is a {kind}, which is not supported; supported are {supported()}")
+            raise InvalidValue(f"layer {layer.name!r} is a {kind}, which is not supported; supported are {supported()}")
         return [LAYERS[kind](self, layer, inputs)]
 
 
@@ -129,16 +130,16 @@ def _layer(*names, makes=()):
 
 
 def _refuse(layer, what):
-    raise ValueError(f"layer {layer.name!r} has {what}, which is not supported; supported are {supported()}")
+    raise InvalidValue(f"layer {layer.name!r} has {what}, which is not supported; supported are {supported()}")
 
 
 def _functional(model):
     """The graph of a model: itself, or what a Sequential model keeps."""
     if not getattr(model, "built", False):
-        raise ValueError(f"{model.name!r} is not built: give it an Input layer, or call it once on data")
+        raise InvalidValue(f"{model.name!r} is not built: give it an Input layer, or call it once on data")
     graph = getattr(model, "_functional", None) or model
     if not hasattr(graph, "_nodes_by_depth"):
-        raise ValueError(
+        raise InvalidValue(
             f"{model.name!r} is a {type(model).__name__}; a Sequential or functional Keras model is needed"
         )
     return graph
@@ -146,7 +147,7 @@ def _functional(model):
 
 def _shape(shape, name):
     if any(size is None for size in shape[1:]):
-        raise ValueError(f"{name!r} has the open shape {tuple(shape[1:])}: a microcontroller needs every size fixed")
+        raise InvalidValue(f"{name!r} has the open shape {tuple(shape[1:])}: a microcontroller needs every size fixed")
     return tuple(int(size) for size in shape[1:])
 
 

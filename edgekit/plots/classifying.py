@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.datasets import Dataset
+from edgekit.errors import InvalidValue
 from edgekit.plots._style import BLUE, CLASS_COLORS, GREEN, INK, PALETTE, RED, figure, in_style, repeat
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def images(
         pictures = pictures.images
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.dtype != np.uint8 or not 0 < len(pictures) <= 64:
-        raise ValueError(
+        raise InvalidValue(
             f"expected 1 to 64 uint8 images (N, height, width, 3), got {pictures.dtype} of shape {pictures.shape}"
         )
     for what, values in (("captions", captions), ("truth values", right)):
         if values is not None and len(values) != len(pictures):
-            raise ValueError(f"{len(pictures)} images need as many {what}, got {len(values)}")
+            raise InvalidValue(f"{len(pictures)} images need as many {what}, got {len(values)}")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     side = 9 / max(columns, 4)
@@ -99,7 +100,7 @@ def confusion(
     for ax, (label, matrix) in zip(axes[0], matrices.items(), strict=True):
         matrix = np.asarray(matrix)
         if matrix.shape != (2, 2):
-            raise ValueError(f"a confusion matrix of two classes is (2, 2), got {matrix.shape}")
+            raise InvalidValue(f"a confusion matrix of two classes is (2, 2), got {matrix.shape}")
         for (row, column), count in np.ndenumerate(matrix):
             share = count / max(matrix[row].sum(), 1)
             color = BLUE if row == column else RED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.datasets import Dataset
+from edgekit.errors import InvalidValue
 from edgekit.plots._style import BLUE, CLASS_COLORS, INK, ORANGE, PALETTE, figure, in_style, repeat, rgb
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def loss(history: Any) -> Figure:
     """
     history = getattr(history, "history", history)
     if not len(history.get("loss", ())):
-        raise ValueError(f"the history holds no loss, only {', '.join(history) or 'nothing'}: has the training run?")
+        raise InvalidValue(f"the history holds no loss, only {', '.join(history) or 'nothing'}: has the training run?")
     measures = [name for name in ("loss", "accuracy") if len(history.get(name, ()))]
     picture, axes = figure(4.4 * len(measures), 2.9, len(measures), squeeze=False)
     for ax, name in zip(axes[0], measures, strict=True):
@@ -165,7 +166,7 @@ def output_against_noise(
     for color, (label, values) in zip(repeat(PALETTE), curves.items(), strict=False):
         values = np.asarray(values, float)
         if values.shape[:1] != noise.shape or values.ndim > 2:
-            raise ValueError(f"the curve {label!r} has the shape {values.shape} for {noise.size} amounts of noise")
+            raise InvalidValue(f"the curve {label!r} has the shape {values.shape} for {noise.size} amounts of noise")
         draws = values.reshape(noise.size, -1)
         if draws.shape[1] > 1:
             ax.plot(noise, draws, "o", color=color, markersize=3.5, markeredgewidth=0, alpha=0.45)
@@ -195,10 +196,10 @@ def neurons(model: keras.Model, title: str | None = None) -> Figure:
     dense = [layer for layer in model.layers if layer.weights]
     kernels = [np.asarray(layer.kernel) for layer in dense if len(layer.weights) in (1, 2) and hasattr(layer, "kernel")]
     if len(kernels) != len(dense) or not kernels or any(kernel.ndim != 2 for kernel in kernels):
-        raise ValueError("only networks of dense layers can be drawn as circles and lines")
+        raise InvalidValue("only networks of dense layers can be drawn as circles and lines")
     sizes = [kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels)]
     if max(sizes) > 40:
-        raise ValueError(f"a layer of {max(sizes)} units is too wide to draw, at most 40")
+        raise InvalidValue(f"a layer of {max(sizes)} units is too wide to draw, at most 40")
     picture, ax = figure(6.4, 1.2 + 0.3 * max(sizes))
     heights = [np.linspace(-1, 1, size) * (size - 1) / 2 if size > 1 else np.zeros(1) for size in sizes]
     largest = max(np.abs(kernel).max() for kernel in kernels) or 1.0
@@ -236,7 +237,7 @@ def _layer_label(layer):
 def _plane(dataset):
     inputs = np.asarray(dataset.inputs)
     if inputs.ndim != 2 or inputs.shape[1] != 2:
-        raise ValueError(f"only inputs of shape (N, 2) can be drawn in the plane, got {inputs.shape}")
+        raise InvalidValue(f"only inputs of shape (N, 2) can be drawn in the plane, got {inputs.shape}")
     return inputs
 
 
@@ -273,5 +274,5 @@ def _predict(predict, inputs):
         outputs = predict(inputs)
     outputs = np.asarray(outputs, float).reshape(len(inputs), -1)
     if outputs.shape[1] != 1:
-        raise ValueError(f"expected one output for each input, got {outputs.shape[1]}")
+        raise InvalidValue(f"expected one output for each input, got {outputs.shape[1]}")
     return outputs[:, 0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import Graph, op_macs
 from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, PURPLE, figure, in_style, repeat
 
@@ -37,7 +38,7 @@ def feature_maps(net: Graph, title: str | None = None) -> Figure:
         ValueError: its input is no image.
     """
     if len(net.shapes[net.input]) != 3:
-        raise ValueError(f"only networks of images can be drawn as slabs; this one takes {net.shapes[net.input]}")
+        raise InvalidValue(f"only networks of images can be drawn as slabs; this one takes {net.shapes[net.input]}")
     ops = [op for op in net.ops if op.kind in _KIND_COLORS]
     picture, ax = figure(9, 3.1)
     at, shown, last = 0.0, set(), None

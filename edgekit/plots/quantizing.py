@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgekit.calibration import Ranges
+from edgekit.errors import InvalidValue
 from edgekit.plots._style import BLUE, GREEN, INK, ORANGE, PALETTE, figure, in_style, repeat
 from edgekit.quantization import Quantization
 from edgekit.table import Table
@@ -33,7 +34,7 @@ def quantization_steps(
     """
     values = np.sort(np.asarray(values, float).ravel())
     if not 0 < values.size <= 200:
-        raise ValueError(f"expected 1 to 200 numbers to draw, got {values.size}")
+        raise InvalidValue(f"expected 1 to 200 numbers to draw, got {values.size}")
     steps = np.clip(np.round(values / scale) + zero_point, -128, 127)
     moved = scale * (steps - zero_point)
     picture, ax = figure(8.4, 2.3)
@@ -69,7 +70,7 @@ def histogram(
     """
     low, high = ranges[tensor]
     if tensor not in ranges.histograms:
-        raise ValueError("these ranges hold no histograms: calibrate(network, images, histograms=True) keeps them")
+        raise InvalidValue("these ranges hold no histograms: calibrate(network, images, histograms=True) keeps them")
     counts, edges = ranges.histograms[tensor]
     if quantization is not None:
         low, high = (float(quantization.dequantize(q)) for q in (-128, 127))
@@ -190,7 +191,7 @@ def rounding(
     for ax, (label, values), color in zip(axes, [("float", real), *each.items()], repeat(PALETTE), strict=False):
         values = np.asarray(values, float).ravel()
         if values.shape != real.shape:
-            raise ValueError(f"{label!r} has {values.size} weights, the real ones are {real.size}")
+            raise InvalidValue(f"{label!r} has {values.size} weights, the real ones are {real.size}")
         counts, _ = np.histogram(values, edges)
         ax.stairs(counts, edges, fill=True, color=color)
         ax.set_yscale("symlog")
@@ -228,7 +229,7 @@ def channels(
     """
     rows = np.asarray(rows, float)
     if rows.ndim != 2:
-        raise ValueError(f"expected a row of weights for each channel, got an array of shape {rows.shape}")
+        raise InvalidValue(f"expected a row of weights for each channel, got an array of shape {rows.shape}")
     rows = rows[:most]
     scales = scales or {}
     picture, axes = figure(8.8, 2.5 + 1.5 * bool(scales), rows=1 + bool(scales), sharex=True, squeeze=False)

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import OPS, WEIGHTED, Network, check_input, run_op, with_ops
 from edgekit.quantization.formulas import quantize_bias
 from edgekit.quantization.parameters import by_channel, dequantized_weights
@@ -42,7 +43,7 @@ def equalize(network: Network, images: np.ndarray, rounds: int = 10) -> Network:
     """
     images = check_input(network, images)
     if not len(images):
-        raise ValueError("equalization needs images, got an empty array")
+        raise InvalidValue("equalization needs images, got an empty array")
     peaks = _peaks(network, images)
     ops = list(network.ops)
     pairs = list(_pairs(network))
@@ -135,11 +136,11 @@ def correct_bias(network: Network, quantized: QuantizedNetwork, images: np.ndarr
     """
     images = check_input(network, images)
     if not len(images):
-        raise ValueError("bias correction needs images, got an empty array")
+        raise InvalidValue("bias correction needs images, got an empty array")
     floats = {op.output: op for op in network.ops if op.kind in WEIGHTED}
     rounded = {op.output: op for op in quantized.ops if op.kind in WEIGHTED}
     if floats.keys() != rounded.keys():
-        raise ValueError(f"{quantized.name!r} is not quantized from this network: their tensors have other names")
+        raise InvalidValue(f"{quantized.name!r} is not quantized from this network: their tensors have other names")
     errors = {}
     for name, op in floats.items():
         difference = dequantized_weights(rounded[name]) - op.weights

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import WEIGHTED, Network
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FIXED, Quantization, by_channel, from_channels
@@ -41,7 +42,7 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
         tensors[name] = fixed[name] if name in fixed else _activation(given, _get(activations, given, "tensor"))
     for name, first in leader.items():
         if tensors[name] != tensors[first]:
-            raise ValueError(f"the tensors {name!r} and {first!r} must share one scale and zero point")
+            raise InvalidValue(f"the tensors {name!r} and {first!r} must share one scale and zero point")
     ops = []
     for op in network.ops:
         if op.kind in WEIGHTED:
@@ -54,34 +55,36 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
 
 def _get(given, name, what):
     if not hasattr(given, "keys"):
-        raise ValueError(f"expected a dict from the name of each {what} to its numbers, got a {type(given).__name__}")
+        raise InvalidValue(f"expected a dict from the name of each {what} to its numbers, got a {type(given).__name__}")
     if name not in given:
-        raise ValueError(f"nothing is given for the {what} {name!r}")
+        raise InvalidValue(f"nothing is given for the {what} {name!r}")
     value = given[name]
     return (value.scale, value.zero_point) if isinstance(value, Quantization) else _pair(value, f"the {what} {name!r}")
 
 
 def _pair(value, what):
     if value is None or value is Ellipsis:
-        raise ValueError(f"for {what} there is {value!r} yet: is the task above it done?")
+        raise InvalidValue(f"for {what} there is {value!r} yet: is the task above it done?")
     try:
         first, second = value
     except (TypeError, ValueError):
-        raise ValueError(f"{what} needs two things, got {value!r:.80}") from None
+        raise InvalidValue(f"{what} needs two things, got {value!r:.80}") from None
     return first, second
 
 
 def _activation(name, pair):
     scale, zero_point = (_numbers(value, f"the {part} of {name!r}") for value, part in zip(pair, _PARTS, strict=True))
     if scale.size != 1 or zero_point.size != 1:
-        raise ValueError(
+        raise InvalidValue(
             f"the tensor {name!r} has one scale and one zero point, got {scale.size} and {zero_point.size}"
         )
     scale, zero_point = np.float32(scale.item()), zero_point.item()
     if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"the scale of {name!r} must be above 0, got {scale:g}")
+        raise InvalidValue(f"the scale of {name!r} must be above 0, got {scale:g}")
     if zero_point != round(zero_point) or not QMIN <= zero_point <= QMAX:
-        raise ValueError(f"the zero point of {name!r} must be a whole number from {QMIN} to {QMAX}, got {zero_point:g}")
+        raise InvalidValue(
+            f"the zero point of {name!r} must be a whole number from {QMIN} to {QMAX}, got {zero_point:g}"
+        )
     return Quantization(scale, int(zero_point))
 
 
@@ -92,7 +95,7 @@ def _numbers(value, what):
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} should be a number, got {value!r:.60}") from None
+        raise InvalidValue(f"{what} should be a number, got {value!r:.60}") from None
     return array
 
 
@@ -100,19 +103,19 @@ def _weights(op, pair):
     q, scales = _numbers(pair[0], f"the weights of {op.name!r}"), _numbers(pair[1], f"the scales of {op.name!r}")
     rows = by_channel(op.weights, op.kind).shape
     if q.shape not in (op.weights.shape, rows):
-        raise ValueError(
+        raise InvalidValue(
             f"the weights of {op.name!r} should have the shape {rows} or {op.weights.shape}, got {q.shape}"
         )
     if not np.array_equal(q, np.rint(q)) or np.abs(q).max(initial=0) > QMAX:
-        raise ValueError(f"the int8 weights of {op.name!r} should be whole numbers from -127 to 127")
+        raise InvalidValue(f"the int8 weights of {op.name!r} should be whole numbers from -127 to 127")
     scales = np.atleast_1d(scales).astype(np.float32)
     if scales.shape not in ((rows[0],), (1,)):
-        raise ValueError(
+        raise InvalidValue(
             f"{op.name!r} needs {rows[0]} scales, one a channel, or a single one; got shape {scales.shape}"
         )
     if not (np.isfinite(scales) & (scales > 0)).all():
         channel = int(np.argmin(np.isfinite(scales) & (scales > 0)))
-        raise ValueError(f"the scale of channel {channel} of {op.name!r} must be above 0, got {scales[channel]:g}")
+        raise InvalidValue(f"the scale of channel {channel} of {op.name!r} must be above 0, got {scales[channel]:g}")
     q = q.astype(np.int8)
     return (q if q.shape == op.weights.shape else from_channels(q, op)), scales
 
@@ -122,7 +125,7 @@ def _bias(op, input_scale, scales):
     if np.abs(steps).max() > _LARGEST_BIAS:
         channel = int(np.abs(steps).argmax())
         scale = np.broadcast_to(scales, op.bias.shape)[channel]
-        raise ValueError(
+        raise InvalidValue(
             f"the scale of channel {channel} of {op.name!r}, {scale:.3g}, is so small that its bias does not fit into "
             "an int32; a channel whose weights are all 0 takes any scale, 1 for example"
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import WEIGHTED, Op
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.parameters import output_bounds, requantization
@@ -49,7 +50,7 @@ def explain(
     if q.shape == tuple(network.shapes[network.input]):
         q = q[None]
     if q.dtype != np.int8 or q.shape != (1, *network.shapes[network.input]):
-        raise ValueError(
+        raise InvalidValue(
             f"explain takes one int8 input of shape {network.shapes[network.input]}, got {q.dtype} of shape {q.shape}: "
             "network.quantize_input(real)[0] makes it"
         )
@@ -62,7 +63,7 @@ def explain(
         position = tuple(differ[0]) if len(differ) else (0,) * output.ndim
     position = tuple(int(i) for i in np.atleast_1d(position))
     if len(position) != output.ndim or not all(-n <= i < n for i, n in zip(position, output.shape, strict=True)):
-        raise ValueError(
+        raise InvalidValue(
             f"position {position} is not in the output of {found.name!r}, which has the shape {output.shape}"
         )
     return _table(network, found, position, int(sums[position]), int(output[position]), int(desktop[position]))
@@ -113,7 +114,7 @@ def _find(network, op):
         op = op.name
     known = {each.name: each for each in network.ops if each.kind in WEIGHTED}
     if op not in known:
-        raise ValueError(f"no op with weights is called {op!r}; there are {', '.join(known)}")
+        raise InvalidValue(f"no op with weights is called {op!r}; there are {', '.join(known)}")
     return known[op]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import WEIGHTED, Dispatch, Op, last_use, windows
 from edgekit.quantization import fixed_point, formulas
 from edgekit.quantization.fast_integer import Workspace, fast_step
@@ -38,11 +39,11 @@ def run(network: Quantized, q: np.ndarray) -> np.ndarray:
     q = np.asarray(q)
     expected = tuple(network.shapes[network.input])
     if q.dtype != np.int8:
-        raise ValueError(
+        raise InvalidValue(
             f"integer inference takes int8, got {q.dtype}: quantize_input(real) makes it, predict(real) does both"
         )
     if q.shape[1:] != expected or q.ndim != len(expected) + 1:
-        raise ValueError(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
+        raise InvalidValue(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
     if not len(q):
         return np.zeros((0, *network.shapes[network.output]), np.int8)
     run_chunk = _compile(network)

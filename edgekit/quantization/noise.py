@@ -7,6 +7,7 @@ Each bit more is 6 dB more. Above 30 dB a layer is hardly harmed; near 0 dB its 
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import Network, check_input
 from edgekit.quantization import integer
 from edgekit.quantization.parameters import dequantized_weights
@@ -31,10 +32,10 @@ def per_layer(network: Network, quantized: QuantizedNetwork, images: np.ndarray)
     """
     images = check_input(network, images)
     if not len(images):
-        raise ValueError("measuring noise needs images, got an empty array")
+        raise InvalidValue("measuring noise needs images, got an empty array")
     theirs = {op.output: op for op in quantized.ops}
     if any(op.output not in theirs for op in network.ops):
-        raise ValueError(f"{quantized.name!r} is not quantized from this network: their tensors have other names")
+        raise InvalidValue(f"{quantized.name!r} is not quantized from this network: their tensors have other names")
     signal, lost = dict.fromkeys(theirs, 0.0), dict.fromkeys(theirs, 0.0)
     steps = integer.walk(quantized, quantized.quantize_input(images))
     for real, q in zip(network.walk(images), steps, strict=True):

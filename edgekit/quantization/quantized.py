@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgekit.calibration import Ranges
+from edgekit.errors import InvalidValue
 from edgekit.network import WEIGHTED, Graph, Network, Op, check_input
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.formulas import QMAX, QMIN
@@ -62,12 +63,12 @@ def quantize(network: Network, ranges: Ranges, weights: str = "per_channel", bit
         ValueError: an unknown scheme, bits out of range, or ranges of another network.
     """
     if weights not in SCHEMES:
-        raise ValueError(f"weights is one of {', '.join(SCHEMES)}, got {weights!r}")
+        raise InvalidValue(f"weights is one of {', '.join(SCHEMES)}, got {weights!r}")
     if bits not in range(2, 9):
-        raise ValueError(f"bits is a whole number from 2 to 8, got {bits!r}")
+        raise InvalidValue(f"bits is a whole number from 2 to 8, got {bits!r}")
     missing = set(network.shapes) - set(ranges.limits)
     if missing:
-        raise ValueError(
+        raise InvalidValue(
             f"these ranges are not of this network: tensors {', '.join(sorted(missing))} were not calibrated"
         )
     network, tensors = _tensor_quantizations(network, ranges)

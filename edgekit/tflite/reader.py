@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
 from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
@@ -42,15 +43,15 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
 
     data = bytes(data)
     if data[4:8] != b"TFL3":
-        raise ValueError(f"these {len(data)} bytes are no .tflite file: bytes 4 to 8 are {data[4:8]!r}, not b'TFL3'")
+        raise InvalidValue(f"these {len(data)} bytes are no .tflite file: bytes 4 to 8 are {data[4:8]!r}, not b'TFL3'")
     try:
         model = schema.ModelT.InitFromPackedBuf(data, 0)
         graphs = model.subgraphs
         operators = [(_code(schema, model, op), op) for op in graphs[0].operators]
     except Exception as error:  # the generated code raises whatever a wrong offset leads it to
-        raise ValueError(f"this .tflite file is damaged: {type(error).__name__} while reading it ({error})") from None
+        raise InvalidValue(f"this .tflite file is damaged: {type(error).__name__} while reading it ({error})") from None
     if len(graphs) != 1:
-        raise ValueError(f"this .tflite file holds {len(graphs)} subgraphs (control flow); one is supported")
+        raise InvalidValue(f"this .tflite file holds {len(graphs)} subgraphs (control flow); one is supported")
     return _Reader(schema, model, graphs[0], operators).network(name)
 
 
@@ -71,7 +72,7 @@ class _Reader:
     def network(self, name):
         graph = self.graph
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise ValueError(
+            raise InvalidValue(
                 f"a network has one input and one output; this file has {len(graph.inputs)} and {len(graph.outputs)}"
             )
         operators = list(self.operators)
@@ -87,7 +88,7 @@ class _Reader:
         name = name or (self.model.description if self.own() else graph.name or b"").decode() or "model"
         ends = self.names[source], self.names[output]
         if ends[1] not in self.shapes or not self.ops:
-            raise ValueError(f"nothing in this file computes its output {ends[1]!r}")
+            raise InvalidValue(f"nothing in this file computes its output {ends[1]!r}")
         network = Network(name, *ends, self.shapes, tuple(self.ops))
         if self.quantization:
             return QuantizedNetwork(name, *ends, self.shapes, network.ops, self.quantization)
@@ -116,21 +117,21 @@ class _Reader:
             return name
         batch, *shape = [int(n) for n in tensor.shape] if tensor.shape is not None and len(tensor.shape) else [1]
         if batch != 1 or not shape:
-            raise ValueError(
+            raise InvalidValue(
                 f"tensor {name!r} has the shape {[batch, *shape]}; its first dimension must be a batch of 1"
             )
         kind = self.type(index)
         if kind not in ("FLOAT32", "INT8"):
-            raise ValueError(f"tensor {name!r} is {kind.lower()}; supported are float32 and int8 throughout")
+            raise InvalidValue(f"tensor {name!r} is {kind.lower()}; supported are float32 and int8 throughout")
         if self.shapes and (kind == "INT8") != bool(self.quantization):
-            raise ValueError(
+            raise InvalidValue(
                 f"tensor {name!r} is {kind.lower()} but those before are not; supported are float32 and "
                 "int8 throughout: convert with full integer quantization (a representative_dataset)"
             )
         if kind == "INT8":
             q = tensor.quantization
             if q is None or q.scale is None or len(q.scale) != 1:
-                raise ValueError(f"tensor {name!r} is int8 but has no scale: convert with full integer quantization")
+                raise InvalidValue(f"tensor {name!r} is int8 but has no scale: convert with full integer quantization")
             self.quantization[name] = Quantization(np.float32(q.scale[0]), int(q.zeroPoint[0]))
         self.shapes[name] = tuple(shape)
         return name
@@ -144,7 +145,7 @@ class _Reader:
         shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
         values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
         if values.size != np.prod(shape, dtype=int):
-            raise ValueError(f"tensor {self.names[index]!r} of shape {shape} holds {values.size} values")
+            raise InvalidValue(f"tensor {self.names[index]!r} of shape {shape} holds {values.size} values")
         return values.reshape(shape)
 
     # Ops
@@ -152,7 +153,7 @@ class _Reader:
     def operator(self, code, operator):
         output = int(operator.outputs[0])
         if code not in KINDS:
-            raise ValueError(
+            raise InvalidValue(
                 f"{self.names[output]!r} is computed by {code}, which is not supported; supported are {SUPPORTED}"
             )
         kind = KINDS[code]
@@ -275,7 +276,7 @@ class Call:
 
     def refuse(self, what: str) -> NoReturn:
         """Raise the ValueError that names this operator, what it has, and what is supported."""
-        raise ValueError(
+        raise InvalidValue(
             f"{self.code} that computes {self.reader.names[self.output]!r} has {what}, which is not supported; "
             f"supported are {SUPPORTED}"
         )
