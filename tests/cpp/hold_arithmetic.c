@@ -23,8 +23,8 @@ static uint32_t random_bits(void)
 
 static uint32_t pick(void)
 {
-    static const uint32_t special[] = {0,          SIGN,       1,          SIGN | 1,   0x7fffff,   0x800000,
-                                       0x800001,   INFINITE,   QUIET_NAN,  0x7f7fffff, 0x3f800000, 0xbf800000,
+    static const uint32_t special[] = {0,          SIGN,       1,          SIGN | 1,       0x7fffff,   0x800000,
+                                       0x800001,   INFINITE,   QUIET_NAN,  0x7f7fffff,     0x3f800000, 0xbf800000,
                                        0x3f800001, 0x33800000, 0x34000000, SIGN | INFINITE};
     const uint32_t bits = random_bits();
     switch (random_bits() % 4) {
@@ -54,8 +54,8 @@ int main(void)
         hold("float", a, a, (float)(int32_t)a, core_from_int((int32_t)a));
         hold("unsigned float", a, a, (float)a, core_from_unsigned(a));
         if (b != 0 && b != 0xffffffffu) {
-            const int right = a / b == core_divide_unsigned(a, b) && a % b == core_rest_unsigned(a, b) &&
-                              (int32_t)a / (int32_t)b == core_divide((int32_t)a, (int32_t)b);
+            const int right = a / b == core_divide_unsigned(a, b) && a % b == core_rest_unsigned(a, b)
+                              && (int32_t)a / (int32_t)b == core_divide((int32_t)a, (int32_t)b);
             if (!right) {
                 printf("quotient of %08x and %08x\n", a, b);
             }

@@ -2,11 +2,11 @@
    instructions, which the lx106's assembler does not know, as bytes. The encodings are those of the Xtensa Instruction
    Set Architecture reference manual. Force-included before the code. An ESP32 also has MULSH, which dc232b lacks. */
 #ifndef __ASSEMBLER__
-#define XCHAL_HAVE_MAC16 1
-#define XCHAL_HAVE_LOOPS 1
-#define XCHAL_HAVE_MINMAX 1
-#define XCHAL_HAVE_CLAMPS 1
-#define XCHAL_HAVE_SEXT 1
+#  define XCHAL_HAVE_MAC16 1
+#  define XCHAL_HAVE_LOOPS 1
+#  define XCHAL_HAVE_MINMAX 1
+#  define XCHAL_HAVE_CLAMPS 1
+#  define XCHAL_HAVE_SEXT 1
 
 __asm__(
     "    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"

@@ -9,7 +9,7 @@
 
 /* gcc's first scheduling pass loads everything early, which takes more registers than an Xtensa has. */
 #if defined(__XTENSA__) && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-schedule-insns")
+#  pragma GCC optimize("no-schedule-insns")
 #endif
 
 /* floor(a * b / 2^32): one instruction (MULSH) where the core has it. */
@@ -34,8 +34,7 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     const uint32_t left = shift > 0 ? (uint32_t)shift : 0u, right = shift < 0 ? (uint32_t)-shift : 0u;
     const int32_t shifted = (int32_t)((uint32_t)x << left);
     const uint32_t low = (uint32_t)shifted * (uint32_t)multiplier;
-    const int32_t nearest =
-        2 * multiply_high(shifted, multiplier) + (int32_t)(low >> 31) + (int32_t)((low >> 30) & 1u);
+    const int32_t nearest = 2 * multiply_high(shifted, multiplier) + (int32_t)(low >> 31) + (int32_t)((low >> 30) & 1u);
     const int32_t mask = (int32_t)((1u << right) - 1u), rest = nearest & mask;
     return (nearest >> right) + (rest > (mask >> 1) + (nearest < 0));
 }

@@ -14,22 +14,22 @@ constexpr int max_offsets = 63;   // of missing pieces in one frame
 constexpr int max_label = 64;     // bytes of a verdict in words
 constexpr int max_error = 200;    // bytes of an error's text
 constexpr uint32_t new_baud_microseconds = 2000000;  // after which a new rate that brought no whole frame is given up
-constexpr uint32_t photo_microseconds = 2000000;     // without a question, after which a photograph is given up
+constexpr uint32_t photo_microseconds = 2000000;  // without a question, after which a photograph is given up
 static_assert(4 + 4 * max_offsets <= max_payload, "a transfer and the offsets fit in a payload");
 
 enum Type : uint8_t {  // at least 128, so that no frame starts like text
     // from the computer
-    HELLO = 0x81,     // asks for READY; no payload
-    IMAGE = 0x82,     // one piece of an input: see read_image
-    QUERY = 0x83,     // asks for the result of a transfer (4), or for its missing pieces
+    HELLO = 0x81,  // asks for READY; no payload
+    IMAGE = 0x82,  // one piece of an input: see read_image
+    QUERY = 0x83,  // asks for the result of a transfer (4), or for its missing pieces
     SET_BAUD = 0x84,  // asks for this rate (4) from now on
-    SHOW = 0x85,      // asks for a photograph: transfer (4), offsets (4 each) of missing pieces, none for a new one
+    SHOW = 0x85,  // asks for a photograph: transfer (4), offsets (4 each) of missing pieces, none for a new one
     // from the board
-    READY = 0x91,    // describes the network: see write_ready
-    RESULT = 0x92,   // the network's answer: see write_result
-    ERROR = 0x93,    // transfer (4), text
+    READY = 0x91,  // describes the network: see write_ready
+    RESULT = 0x92,  // the network's answer: see write_result
+    ERROR = 0x93,  // transfer (4), text
     MISSING = 0x94,  // transfer (4), offsets (4 each) of the pieces that have not arrived
-    PHOTO = 0x95,    // one piece of a photograph: see write_photo
+    PHOTO = 0x95,  // one piece of a photograph: see write_photo
 };
 
 // The bytes of a payload, and the numbers in it.
@@ -42,7 +42,8 @@ struct Payload {
         if (at + 4 > size) {
             return 0;
         }
-        return payload[at] | payload[at + 1] << 8 | payload[at + 2] << 16 | static_cast<uint32_t>(payload[at + 3]) << 24;
+        return payload[at] | payload[at + 1] << 8 | payload[at + 2] << 16 |
+               static_cast<uint32_t>(payload[at + 3]) << 24;
     }
 
     // Adds bytes at the end; nothing if they do not fit.
@@ -69,8 +70,8 @@ struct Payload {
 
 struct ImagePiece {
     uint32_t transfer;  // number of the input
-    uint32_t total;     // bytes of the whole input
-    uint32_t offset;    // of the first byte of this piece
+    uint32_t total;  // bytes of the whole input
+    uint32_t offset;  // of the first byte of this piece
     const uint8_t *bytes;
     int count;  // less than 0 if the frame is too short
 };
@@ -92,7 +93,7 @@ inline uint32_t read_offset(const Payload &from, int i) { return from.number(4 +
 // From the board. Each function writes a whole payload.
 
 struct Ready {
-    char input_type;    // 'f' for float32 values, 'u' for uint8 pixels
+    char input_type;  // 'f' for float32 values, 'u' for uint8 pixels
     char network_type;  // 'f' for float32, 'b' for int8
     int rank;
     int (*shape)(int axis);

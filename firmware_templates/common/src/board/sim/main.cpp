@@ -7,8 +7,8 @@
 //     program --stdio       the serial line is standard input and output; stops at the end of input
 //
 // The signal SIGUSR1 is the reset button: the application starts again with nothing remembered, on the same line.
-#include <cstdio>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
