@@ -16,6 +16,7 @@ FORMER = {
     "edgekit.bias_correction": "edgekit.quantization.adjustments",
     "edgekit.codegen.moving": "edgekit.codegen.copy_ops",
     "edgekit.codegen.plan": "edgekit.codegen.compiled",
+    "edgekit.datasets.photos": "edgekit.datasets.cifar10",
     "edgekit.emulator": "edgekit.cost.emulator",
     "edgekit.equalization": "edgekit.quantization.adjustments",
     "edgekit.explanation": "edgekit.quantization.explanation",
