@@ -31,7 +31,8 @@ def main():
     if options.images < 1:
         parser.error("--images must be at least 1")
 
-    from edgekit import codegen, emulator
+    from edgekit import codegen
+    from edgekit.cost import emulator
 
     network, images = car_network(options.images)
     expected = network.run(images)
@@ -40,14 +41,14 @@ def main():
         result = emulator.infer(network, images, core, options.optimize)
         wrong = int((np.array(result.outputs).reshape(expected.shape) != expected).sum())
         if wrong:
-            sys.exit(f"{core}: {wrong} of {expected.size} outputs differ from edgekit.integer")
+            sys.exit(f"{core}: {wrong} of {expected.size} outputs differ from edgekit.quantization.integer")
         figures[core] = {"instructions": result.instructions, "arena": result.arena, "flash": result.flash}
         layers[core] = result.by_op
     if options.json:
         print(json.dumps(figures))
         return
     print_table(network, figures, layers)
-    print(f"\n{len(images)} images on each core, every output equal to edgekit.integer's")
+    print(f"\n{len(images)} images on each core, every output equal to edgekit.quantization.integer's")
     start = time.perf_counter()
     import tempfile
 

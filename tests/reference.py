@@ -66,7 +66,7 @@ def litert(data, rows, tensors=None):
 
 
 def differences(network, q, runtime=micro):
-    """How each tensor differs between `edgekit.integer` and a runtime.
+    """How each tensor differs between `edgekit.quantization.integer` and a runtime.
 
     Returns:
         dict from tensor name, in the order of the ops, to (number of values that differ, largest difference).

@@ -94,7 +94,8 @@ def noise(
     """Where each way of quantizing loses the signal.
 
     Args:
-        tables: dict from a label to the table of `edgekit.noise.per_layer`, all of one network; or one such table.
+        tables: dict from a label to the table of `edgekit.quantization.noise.per_layer`, all of one network; or one
+            such table.
         column: "output dB" or "weights dB".
         title: above the picture.
 

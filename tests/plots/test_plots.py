@@ -114,7 +114,8 @@ def test_a_dense_network_is_drawn_with_one_line_for_each_weight():
 
 
 def test_histograms_and_noise_are_drawn_from_what_calibration_and_noise_give():
-    from edgekit import calibration, network, noise, quantization
+    from edgekit import calibration, network, quantization
+    from edgekit.quantization import noise
 
     net = network.from_keras(models.xor_mlp())
     x = np.random.default_rng(0).uniform(0, 1, (50, 2)).astype(np.float32)

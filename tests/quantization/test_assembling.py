@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from edgekit.lesson import TODO, StillToDo
 
 from edgekit import calibration, quantization
 from edgekit.network import Network, Op, map_weights
+from edgekit.notebook.lesson import TODO, StillToDo
 from edgekit.quantization import assemble, by_channel, from_channels
 
 

@@ -106,7 +106,7 @@ def test_all_zero_filters_and_constant_channels_are_exact():
 
 
 def quantized_walk(quantized, x):
-    from edgekit import integer
+    from edgekit.quantization import integer
 
     return integer.walk(quantized, quantized.quantize_input(x))
 
