@@ -59,7 +59,7 @@ def test_a_missing_semicolon_is_guessed(shell):
     ("cell", "says"),
     [
         ("%%firmware ../escape.cpp\nint x;", "inside the project"),
-        ("%%firmware\nint x;", "say which file"),
+        ("%%firmware\nint x;", "name the file"),
         ("%monitor soon", "number of seconds"),
         ("%flash /dev/ttyNOTHERE", "plugged in"),
     ],
