@@ -61,7 +61,7 @@ def main() -> int:
     for finding in examine():
         print(finding, flush=True)
         bad += finding.state == "bad"
-    print("Everything that a lesson needs is there." if not bad else f"{bad} of these must be put right.")
+    print("Everything that a lesson needs is there." if not bad else f"{bad} of these must be repaired.")
     return 1 if bad else 0
 
 
