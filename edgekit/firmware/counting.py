@@ -1,4 +1,4 @@
-"""Keeps `firmware.instructions`, the former name of `edgekit.cost.instructions`; its errors are `FirmwareError`s here."""
+"""Keeps the former name `firmware.instructions` of `cost.instructions`, whose errors are a `FirmwareError` here."""
 
 from edgekit import cost
 from edgekit.cost import Instructions
