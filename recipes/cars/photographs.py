@@ -1,4 +1,4 @@
-"""The photographs that the car network is trained and measured on. They may not be redistributed, so they lie outside.
+"""Reads the photographs for training and measurement. They must not be redistributed, so they are not in this checkout.
 
 The folder named by ``--photos`` or the variable EDGEKIT_PHOTOS holds files ``photos_*.npz`` with ``images`` uint8
 (N, S, S, 3), RGB, and ``labels`` (N,), 1 for a car and 0 for none.

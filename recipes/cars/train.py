@@ -1,9 +1,9 @@
 """Trains the car network that edgekit ships: ``python -m recipes.cars.train --photos FOLDER``.
 
 It starts from MobileNetV1 0.25's ImageNet weights, sees the rendered scenes and four fifths of the photographs under
-the augmentation of a small camera, ends with two epochs in which it feels the rounding of int8, and ships the average
-of its weights over the last steps. The same seed, data and versions give the same weights. Interrupted, it goes on from
-its checkpoint.
+the augmentation of a small camera, ends with two epochs that round weights and activations as int8 does, and writes the
+average of its weights over the last steps. The same seed, data and versions give the same weights. After an
+interruption it resumes from its checkpoint.
 """
 
 import argparse

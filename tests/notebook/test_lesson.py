@@ -1,4 +1,4 @@
-"""What the lessons say to a program that is wrong: which step to look at."""
+"""For a wrong program, the lessons' messages name the step to look at."""
 
 import numpy as np
 import pytest

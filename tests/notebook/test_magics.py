@@ -1,4 +1,4 @@
-"""The notebook's magics, in a real IPython."""
+"""The notebook's magics work in a real IPython."""
 
 import pytest
 from board_projects import SOLUTION, make
