@@ -1,8 +1,8 @@
-"""Figures of grading, each held to what it must reach: python benchmarks/grading.py
+"""Prints figures of grading and checks each against its limit: python benchmarks/grading.py
 
-Exits with 1 if a figure that must be reached is missed. The peer is plain `nbgrader autograde` with the same sandbox,
-in a course of its own, in the same run; it runs every cell, where `python -m grader grade` leaves out those that the
-lesson's author tagged as ones no mark depends on. --json prints the figures for a program.
+Exits with 1 if a figure misses its limit. The peer is plain `nbgrader autograde` with the same sandbox, in a separate
+course, in the same run. It runs every cell; `python -m grader grade` leaves out the cells that the lesson's author
+tagged because no mark depends on them. --json prints the figures for a program.
 """
 
 import argparse

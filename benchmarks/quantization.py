@@ -1,6 +1,6 @@
-"""Figures of the int8 arithmetic, each beside its peer measured in the same run: python benchmarks/quantization.py
+"""Prints figures of the int8 arithmetic and, from the same run, of its peers: python benchmarks/quantization.py
 
-Exits with 1 if a figure that must be reached is missed. The peers are TensorFlow Lite Micro's Python runtime, LiteRT's
+Exits with 1 if a figure misses its limit. The peers are TensorFlow Lite Micro's Python runtime, LiteRT's
 reference kernels (BUILTIN_REF) and tf.lite.TFLiteConverter. --json prints the figures for a program.
 """
 

@@ -1,9 +1,9 @@
-"""Instructions, memory and flash of the car network on emulated Xtensa cores, every output checked to the bit.
+"""Prints instructions, memory and flash of the car network on emulated Xtensa cores; checks every output to the bit.
 
     python benchmarks/xtensa.py [--images N] [--optimize=-O2] [--json]
 
-The peers' figures are not measured here: they were taken from ESP-NN and TensorFlow Lite Micro, built for the same
-emulated core or for a true ESP32's, running a .tflite of the same network. They are printed for comparison.
+The peers' figures are not measured here, only printed for comparison. They come from ESP-NN and TensorFlow Lite Micro
+with a .tflite file of the same network, built for the same emulated core or for the core of an ESP32.
 """
 
 import argparse

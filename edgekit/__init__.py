@@ -1,6 +1,6 @@
 """edgekit: from a Keras model to int8 C on a microcontroller, one readable step at a time.
 
-Every step is a module or a folder of its own (see docs/architecture.md). They are loaded on first use, so that
+Every step is a separate module or folder (see docs/architecture.md). They are loaded on first use, so that
 ``import edgekit`` is quick and TensorFlow is imported only where a Keras model is built, trained or read.
 """
 

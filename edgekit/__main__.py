@@ -1,14 +1,14 @@
-"""The `edgekit` command: a thin way to the library from a terminal.
+"""The `edgekit` command: calls the library from a terminal.
 
-edgekit start xormodel                      open a lesson in JupyterLab; --list names them
+edgekit start xormodel                      opens a lesson in JupyterLab; --list names them
 edgekit doctor                              finds missing tools, and says how to get them
-edgekit data cars --split test --to cars    a data set's images as PNG files; without a name, lists all
-edgekit export model.keras --to out         C and .tflite from a Keras model, C from a .tflite file
+edgekit data cars --split test --to cars    writes a data set's images as PNG files; without a name, lists all data sets
+edgekit export model.keras --to out         writes C and .tflite from a Keras model, C from a .tflite file
 edgekit export carclassifier --calibration cars    the same in int8
 edgekit firmware create xormodel folder out/xormodel.h out/xormodel.cpp
-edgekit firmware upload folder              build it and bring it to the board, or start the simulated one
-edgekit benchmark --simulate --images 500   a board's scores for the test images, and its times
-edgekit capture photographs                 take photographs with the board's camera, sorted into car and no_car
+edgekit firmware upload folder              builds the project and writes it to the board, or starts the simulated board
+edgekit benchmark --simulate --images 500   measures a board's accuracy and time on the test images
+edgekit capture photographs                 takes photographs with the board's camera, sorted into car and no_car
 """
 
 import argparse
@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: the command line's words; None takes the process's own.
+        arguments: the arguments of the command line; None means those of this process.
 
     Returns:
-        The exit status: 0, 1 when something went wrong, 130 when interrupted.
+        The exit status: 0, 1 after an error, 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
     quiet.install()
@@ -65,10 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_arguments(start)
     start.set_defaults(run=command.run)
 
-    data = commands.add_parser("data", help="list the data sets, or write one's images as files")
+    data = commands.add_parser("data", help="list the data sets, or write a data set's images as files")
     data.add_argument("name", nargs="?", help="a data set; without it, all are listed")
     data.add_argument("--split", default="test", help="default: test")
-    data.add_argument("--to", type=Path, metavar="FOLDER", help="write a PNG file an image, in a folder a class")
+    data.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="write each image as a PNG file, in a folder for each class"
+    )
     data.set_defaults(run=_data)
 
     export = commands.add_parser("export", help="write a network as C and .tflite")
@@ -82,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "of uint8 images or float32",
     )
     export.add_argument("--name", help="name of the network in C (default: the file's name)")
-    export.add_argument("--to", type=Path, default=Path(), metavar="FOLDER", help="where to (default: here)")
+    export.add_argument(
+        "--to", type=Path, default=Path(), metavar="FOLDER", help="folder to write to (default: the current folder)"
+    )
     export.add_argument("--engine", choices=("compiled", "tflm"), default="compiled")
     export.set_defaults(run=_export)
 
@@ -94,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("model_files", nargs="+", type=Path, metavar="FILE", help="NAME.h and NAME.cpp")
     _add_firmware_options(create)
     create.set_defaults(run=_create)
-    for name, text in (("build", "compile a project"), ("upload", "compile it and bring it to the board")):
+    for name, text in (("build", "compile a project"), ("upload", "compile a project and write it to the board")):
         action = actions.add_parser(name, help=text)
         action.add_argument("directory", type=Path, nargs="?", default=Path())
         action.add_argument("-e", "--env", default="sim", help="sim (default), esp_eye or xtensa")
@@ -127,8 +131,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV (default: benchmark.csv); an unfinished one is resumed",
     )
-    benchmark.add_argument("--restart", action="store_true", help="begin anew; an unfinished file is kept, dated")
-    benchmark.add_argument("--baud", type=int, metavar="RATE", help="bits a second while it runs, for example 921600")
+    benchmark.add_argument(
+        "--restart", action="store_true", help="start again; an unfinished file is kept under a name with the date"
+    )
+    benchmark.add_argument("--baud", type=int, metavar="RATE", help="bits per second while it runs, for example 921600")
     benchmark.add_argument(
         "--reference",
         type=Path,
@@ -139,12 +145,12 @@ def _parser() -> argparse.ArgumentParser:
 
     capture = commands.add_parser("capture", help="take photographs with a board's camera, sorted into car and no_car")
     capture.add_argument("port", nargs="?", help="the board's serial port (default: found automatically)")
-    capture.add_argument("folder", type=Path, help="where to; a folder that has photographs gets more")
+    capture.add_argument("folder", type=Path, help="folder to write to; earlier photographs in it are kept")
     capture.add_argument(
         "--simulate", action="store_true", help="the simulated board, with test images in front of its camera"
     )
     capture.add_argument("--project", type=Path, metavar="FOLDER", help="simulate this firmware project")
-    capture.add_argument("--baud", type=int, metavar="RATE", help="bits a second while it runs, for example 921600")
+    capture.add_argument("--baud", type=int, metavar="RATE", help="bits per second while it runs, for example 921600")
     capture.set_defaults(run=_capture)
     return parser
 
@@ -221,7 +227,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _read(path: Path) -> "Network | QuantizedNetwork":
-    """The network in a file, or the trained one of that name."""
+    """The network in a file, or the trained network of this name."""
     if not path.exists() and not path.suffix and len(path.parts) == 1:
         from edgekit import models, network
 
@@ -309,7 +315,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         except TransportError as error:
             raise BoardError(str(error)) from None
         if options.faults:
-            # At 1 fault in 1,000 bytes a reset every 300,000: one in ten images.
+            # With 1 fault in 1,000 bytes, the board is reset once in 300,000 bytes: once in about ten images.
             transport = faulty = FaultyTransport(transport, options.faults, 0.003 * options.faults)
         board = stack.enter_context(Board(transport))
         print(f"Asking {board.name}, which runs {board.info.model}.")
@@ -327,7 +333,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         print(f"{faulty.faults:,} bytes were lost, doubled or flipped; the board was reset {faulty.resets} times.")
     print(f"Every answer is in {result.path}.")
     if result.lost:
-        print("Interrupted: run it again to go on.")
+        print("Interrupted: run the command again to continue.")
         return 130
     return 1 if result.wrong else 0
 
@@ -350,7 +356,7 @@ def _chosen_port(options: argparse.Namespace) -> str | None:
 def _simulated_program(
     project: Path | None, folder: Path, reference: "Network | QuantizedNetwork | None"
 ) -> "tuple[Path, Network | QuantizedNetwork | None]":
-    """The program of a project or of the shipped car network, and the network whose scores it should give."""
+    """The program of a project or of the shipped car network, and the network whose scores are the right ones."""
     from edgekit import firmware
 
     if project is not None:
@@ -400,7 +406,7 @@ def _capture(options: argparse.Namespace) -> None:
 
 
 def _simulated_camera(folder: Path) -> "Project":
-    """A project whose camera sees some of the test images."""
+    """A project whose simulated camera shows some of the test images."""
     from edgekit import datasets, firmware
 
     _, project = _car_project("carclassifier", folder)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgekit.network import Network
     from edgekit.quantization import QuantizedNetwork
 
-# Of the file with the results.
+# The columns of the results file.
 COLUMNS = ("row", "image", "model", "label", "answer", "scores", "microseconds", "milliseconds")
 
 
@@ -92,7 +92,7 @@ class Benchmark:
             low, middle, high = np.percentile(self.microseconds, (5, 50, 95)) / 1000
             note += (
                 f". Accuracy {self.accuracy:.1%}. An inference takes {middle:.1f} ms on the board ({low:.1f} to "
-                f"{high:.1f} for nine of ten), {np.median(self.milliseconds):.0f} ms with the way there and back."
+                f"{high:.1f} for nine of ten), {np.median(self.milliseconds):.0f} ms with sending and receiving."
             )
         return Table(columns, rows, f"{self.model} on {len(self)} images", note)
 
@@ -125,8 +125,8 @@ def run(
         device: a board whose program takes images from the computer.
         dataset: the labelled images.
         results: path of the file: CSV with the columns of `COLUMNS`; image is the CRC-32 of its pixels.
-        count: number of images to send, from the first on; None sends all.
-        baud: rate of the line during the benchmark, bits a second, for example 921600; None keeps the present one.
+        count: number of images to send, beginning with the first; None sends all.
+        baud: rate of the line during the benchmark, bits per second, for example 921600; None keeps the current rate.
         reference: the network in Python, to compare the board's scores with: exactly equal if it is int8.
         resume: False starts again, and renames an unfinished file with its date.
         images: former name of `count`.
@@ -144,7 +144,7 @@ def run(
     if count is None:
         count = len(dataset) if images is None else images
     if not 1 <= count <= len(dataset):
-        raise InvalidValue(f"count must be from 1 to {len(dataset)}, as many as the data set has, not {count}")
+        raise InvalidValue(f"count must be from 1 to {len(dataset)}, the size of the data set, not {count}")
     inputs, labels, path = dataset.inputs[:count], dataset.labels[:count], Path(results)
     if inputs.shape[1:] != tuple(device.info.input_shape):
         raise InvalidValue(
@@ -227,7 +227,7 @@ def restore_baud(device: Board, baud: int) -> None:
 
     Args:
         device: the board.
-        baud: bits a second.
+        baud: bits per second.
     """
     with contextlib.suppress(BoardError):  # the measurement is complete, whatever the line does afterwards
         if not device.closed:
@@ -294,7 +294,7 @@ def _resume(path: Path, inputs: np.ndarray, device: Board) -> list[dict]:
             raise BenchmarkError(f"{path} holds the answers to other images: {start_again}")
         if row["model"] != device.info.model:
             raise BenchmarkError(
-                f"{path} holds the answers of {row['model']}, and on the board is {device.info.model}: {start_again}"
+                f"{path} holds the answers of {row['model']}, but the board runs {device.info.model}: {start_again}"
             )
     if 0 < len(rows) < len(inputs):
         again = device.classify(inputs[len(rows) - 1]).scores

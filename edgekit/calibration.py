@@ -1,6 +1,6 @@
-"""Calibration: watch what values flow through a network, to choose the ranges that int8 has to cover.
+"""Calibration: runs a network on images and notes the range of every tensor, so that int8 covers these ranges.
 
-Weights are known; activations are seen only when data flows. A few hundred images are enough.
+The weights are known, but the activations depend on the input. A few hundred images are enough.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Ranges:
     """The range of every tensor.
 
     Attributes:
-        limits: dict from tensor name to (low, high), real values; what int8 is to cover.
+        limits: dict from tensor name to (low, high), real values: the range that int8 has to cover.
         histograms: dict from tensor name to (counts, edges), as `numpy.histogram` gives them; empty unless they were
             asked for or the observer needed them.
         observer: how the limits were chosen.
@@ -50,8 +50,8 @@ def calibrate(
     Args:
         network: a `Network`.
         images: float array (N, *input shape), real values as the network takes them; N of 100 to 200 is usual.
-        observer: "minmax" covers every value seen; "percentile" cuts the tails off; "mse" takes the range whose int8
-            steps and cut tails together lose least (mean squared error), searched over the histogram.
+        observer: "minmax" covers every value seen. "percentile" cuts off the rarest values at both ends. "mse" searches
+            the histogram for the range with the smallest mean squared error of rounding and cutting off together.
         percentile: for that observer, the share of values kept on each side, in percent.
         histograms: also keep a histogram of each tensor.
         progress: show a progress bar.
@@ -125,7 +125,7 @@ def _percentile(counts, edges, percentile):
 
 
 def _least_squares(counts, edges, steps=255, candidates=100):
-    """The limits, shrunk from the whole range by one factor, whose rounding and cut tails lose least."""
+    """The limits with the smallest mean squared error, found by shrinking the whole range by one factor."""
     centers = (edges[:-1] + edges[1:]) / 2
     low, high = min(edges[0], 0.0), max(edges[-1], 0.0)
     best = (np.inf, low, high)

@@ -1,4 +1,4 @@
-"""Examines this computer: names what a lesson needs and does not find, and how to get it."""
+"""Examines this computer: names the tools that a lesson needs and that are missing, and tells how to install them."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ _REINSTALL = "run ./start-notebook.sh again: it installs what is missing"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was examined.
+    """The result of examining one tool or package.
 
     Attributes:
         state: "good", "optional" (missing, and only some tasks need it) or "bad".
-        what: the thing.
+        what: the tool or package.
         found: its state in words.
-        remedy: how to put it right; empty if nothing is to be done.
+        remedy: how to repair it; empty if nothing has to be done.
     """
 
     state: str
@@ -38,7 +38,7 @@ def examine() -> Iterator[Finding]:
     """Examine everything.
 
     Yields:
-        A `Finding` for each thing, as soon as it is known.
+        A `Finding` for each tool, as soon as it is known.
     """
     yield python()
     yield packages()
@@ -61,7 +61,7 @@ def main() -> int:
     for finding in examine():
         print(finding, flush=True)
         bad += finding.state == "bad"
-    print("Everything that a lesson needs is there." if not bad else f"{bad} of these must be put right.")
+    print("Everything that a lesson needs is there." if not bad else f"{bad} of these must be repaired.")
     return 1 if bad else 0
 
 
@@ -91,7 +91,7 @@ def lessons() -> Finding:
 
 
 def _missing(extra: str) -> tuple[list[str], int]:
-    """What is wrong with the packages that an extra adds ("": with the base's), and how many there are."""
+    """The faults of the packages that an extra adds ("" means the base package), and the number of these packages."""
     from packaging.requirements import Requirement
 
     wrong, count = [], 0
@@ -137,7 +137,7 @@ def platformio() -> Finding:
 
 
 def compiler() -> Finding:
-    """A C++ compiler for the simulated board, tried out."""
+    """A C++ compiler for the simulated board, which compiles a small program."""
     from edgekit.firmware import compiler as _compiler
 
     compilers = _compiler.compilers()
@@ -171,7 +171,7 @@ def serial_ports() -> Finding:
 
 
 def disk() -> Finding:
-    """Room for builds, beside what PlatformIO may download."""
+    """Disk space for builds, and for the tools that PlatformIO may download."""
     folder = Path.home() if Path.home().is_dir() else Path.cwd()
     free = shutil.disk_usage(folder).free / 1e9
     found = f"{free:.1f} GB free in {folder}"

@@ -1,6 +1,6 @@
 """The common base of edgekit's errors, so that a program can catch all of them by one name.
 
-Each error has the base that it would have in plain Python too, so that ``except ValueError`` goes on catching it.
+Each error also has the base class that it would have in plain Python, so that ``except ValueError`` still catches it.
 """
 
 
@@ -13,23 +13,23 @@ class InvalidValue(EdgekitError, ValueError):
 
 
 class InvalidType(EdgekitError, TypeError):
-    """An argument is of another type than the one that is needed."""
+    """An argument has the wrong type."""
 
 
 class UnknownName(EdgekitError, KeyError):
-    """There is no entry of this name; the message lists those that there are."""
+    """There is no entry of this name; the message lists the existing names."""
 
 
 class MissingFile(EdgekitError, FileNotFoundError):
-    """A file, a folder or a program is not there."""
+    """A file, a folder or a program does not exist."""
 
 
 class NotAFolder(EdgekitError, NotADirectoryError):
-    """Something else is where a folder is needed."""
+    """A path should be a folder, but is something else."""
 
 
 class NotAllowed(EdgekitError, PermissionError):
-    """This user has no permission to read or write there."""
+    """This user has no permission to read or write a file or folder."""
 
 
 class FileIsThere(EdgekitError, FileExistsError):

@@ -1,4 +1,4 @@
-"""Says in one sentence which package is missing, for what only an extra such as ``edgekit[lessons]`` installs."""
+"""Names a missing package and the extra, such as ``edgekit[lessons]``, that installs it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from edgekit.errors import EdgekitError
 
 
 class MissingPackageError(EdgekitError, ImportError):
-    """A package is needed that a plain ``pip install edgekit`` leaves out; the message says how to install it."""
+    """A package is missing that plain ``pip install edgekit`` does not install; the message says how to install it."""
 
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Around the imports of packages that an extra brings.
+    """Make a context for the imports of packages that an extra installs.
 
     Args:
         name: the extra, for example ``lessons``.
 
     Raises:
-        MissingPackageError: a package that is imported inside is not installed. One that is installed and fails to
-            import raises its own error.
+        MissingPackageError: a package that is imported in the context is not installed. A package that is installed but
+            fails to import raises its own error.
 
     Example:
         >>> with extra("lessons"):
@@ -38,7 +38,7 @@ def explain_missing(package: str, name: str) -> str:
     """The sentence for a package that is not installed.
 
     Args:
-        package: its name, also that of a module in it.
-        name: the extra that brings it.
+        package: its name, or the name of a module in it.
+        name: the extra that installs it.
     """
     return f'{package.partition(".")[0]} is not installed: run pip install "edgekit[{name}]", which brings it'

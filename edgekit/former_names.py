@@ -1,7 +1,7 @@
-"""Serves modules and functions under the names that they had in version 0.1, for the notebooks that students have.
+"""Serves modules and functions under their names of version 0.1, for the notebooks that students already have.
 
-A notebook that says ``from edgekit.lesson import TODO`` or ``edgekit.report`` gets the module that has it today.
-New code uses today's names. Rooms import only earlier rooms; this file alone names later ones, as text in its tables.
+A notebook with ``from edgekit.lesson import TODO`` or ``edgekit.report`` gets the module that has them today.
+New code uses today's names. Rooms import only earlier rooms; only this file names later ones, as text in its tables.
 """
 
 import sys

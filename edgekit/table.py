@@ -1,4 +1,4 @@
-"""A small table that is read equally well in a notebook, in a terminal and by a program."""
+"""A small table for reports: readable in a notebook, in a terminal and by a program."""
 
 from dataclasses import dataclass
 from html import escape
@@ -12,7 +12,7 @@ class Table:
 
     Attributes:
         columns: tuple of names.
-        rows: list of tuples, a value a column; numbers are shown with four digits and to the right.
+        rows: list of tuples, one value for each column; numbers are shown with four digits, aligned to the right.
         title, note: a line above and a line below; may be empty.
     """
 

@@ -1,4 +1,4 @@
-"""Firmware projects that the board's tests share: a hand-written network in place of an exported one."""
+"""Firmware projects that the board's tests share, with a hand-written network instead of an exported one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What every test may lean on: the repository's root, and tools that must be there in CI."""
+"""Shared by all tests: the repository's root, and a check that the tools are installed in CI."""
 
 import os
 import shutil

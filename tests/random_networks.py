@@ -1,4 +1,4 @@
-"""Random networks for hypothesis: every op, at shapes, strides, paddings, scales and zero points nobody would choose.
+"""Random networks for hypothesis: every op, with unusual shapes, strides, paddings, scales and zero points.
 
 They are made of `Op` and `Network` directly, without Keras, so that hundreds are drawn in seconds.
 """

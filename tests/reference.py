@@ -1,4 +1,4 @@
-"""The runtimes that edgekit's integers are held against: TensorFlow Lite Micro's and LiteRT's reference kernels."""
+"""The runtimes that edgekit's integers are compared with: TensorFlow Lite Micro's and LiteRT's reference kernels."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A benchmark asks a board about labelled images, loses no answer, and goes on where it was interrupted."""
+"""A benchmark sends labelled images to a board, loses no answer, and resumes where it was interrupted."""
 
 import csv
 import os

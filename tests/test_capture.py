@@ -1,4 +1,4 @@
-"""Photographs of the board's camera arrive whole, and are kept under their labels whatever happens meanwhile."""
+"""Photographs of the board's camera arrive complete and are saved under their labels, also after faults."""
 
 import os
 import pty

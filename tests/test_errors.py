@@ -1,4 +1,4 @@
-"""All errors that edgekit raises have one base class, and still the bases by which programs catch them today."""
+"""All errors that edgekit raises have one common base class, and keep the base classes that programs already catch."""
 
 import ast
 import builtins

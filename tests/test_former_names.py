@@ -1,4 +1,4 @@
-"""The notebooks that students have already import what they did: modules under the names of version 0.1."""
+"""The notebooks that students already have still work: modules can be imported under their names of version 0.1."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The rooms of edgekit import one way only: each stands on the ones before it, imports inside functions included."""
+"""Each room of edgekit imports only earlier rooms, also inside functions."""
 
 from conftest import ROOT
 from import_order import violations

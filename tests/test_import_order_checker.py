@@ -1,4 +1,4 @@
-"""The checker of the import order finds what it should, in small packages made here."""
+"""The checker of the import order finds wrong imports in small packages that are made here."""
 
 from import_order import violations
 

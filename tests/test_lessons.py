@@ -1,4 +1,4 @@
-"""The lessons as their people meet them: in the browser, with their solutions, and graded."""
+"""The lessons work as students and instructors use them: in the browser, with their solutions, and graded."""
 
 import shutil
 import subprocess

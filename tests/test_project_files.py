@@ -1,4 +1,4 @@
-"""The files that a stranger reads first: licence, citation, changelog, line ends, what CI runs."""
+"""The files that a stranger reads first are complete: licence, citation, changelog, line ends, CI's workflow."""
 
 import hashlib
 import re

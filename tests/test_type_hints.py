@@ -1,4 +1,4 @@
-"""Every public function and method of edgekit and grader says the types of its arguments and of its result."""
+"""Every public function and method of edgekit and grader has type hints for its arguments and its result."""
 
 import ast
 

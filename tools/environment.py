@@ -1,4 +1,4 @@
-"""Makes a virtual environment from a lock file, once, and repairs one whose making was interrupted.
+"""Makes a virtual environment from a lock file once, and repairs it if this was interrupted.
 
 Runs on a bare machine, so it uses the standard library only. Shared by start-notebook.sh (.venv) and tests/run.sh.
 """

@@ -1,4 +1,4 @@
-"""Opens a board, real or simulated, sends it inputs and brings back the answers of its network.
+"""Opens a board, real or simulated, sends inputs to it and returns the answers of its network.
 
 with edgekit.board.simulate(project) as board:
     print(board.classify([0, 1]))

@@ -1,7 +1,7 @@
-"""Talks with a board over any transport: sends it inputs, and repeats what was lost on the line.
+"""Talks to a board over any transport: sends inputs, and sends again whatever the line loses.
 
-An input is sent in numbered pieces, the board asks for those that did not arrive, and the computer asks again for an
-answer that was lost; docs/firmware.md describes it.
+An input is sent in numbered pieces. The board asks for the pieces that did not arrive, and the computer asks again for
+an answer that was lost. docs/firmware.md describes the protocol.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ from edgekit.board.transport import Transport, TransportError
 from edgekit.errors import InvalidValue
 
 _LONGEST_INFERENCE = 20.0  # seconds without progress after which a board that has an input counts as silent
-_MOST_RESTARTS = 20  # while it has one input: more than a bad line and late answers to a greeting explain
-_NEW_BAUD_SECONDS = 0.75 * protocol.NEW_BAUD_SECONDS  # to see a new rate work, before the board gives it up
+_MOST_RESTARTS = 20  # resets while it has one input: a bad line and late answers to HELLO cause fewer
+_NEW_BAUD_SECONDS = 0.75 * protocol.NEW_BAUD_SECONDS  # to receive a frame at a new rate, before the board gives it up
 
 
 class Board:
-    """A board that runs the firmware of a `edgekit.firmware.Project`.
+    """A board that runs the firmware of an `edgekit.firmware.Project`.
 
-    Made by `connect` and `simulate`; a context manager that closes the port.
+    `connect` and `simulate` make it. As a context manager, it closes the port.
 
     Args:
         transport: the line to the board.
         patience: seconds without any answer after which the board counts as silent.
-        wait: whether to wait until the board has described its network; False asks on first use, so that a board that
-            does not answer can be monitored too.
+        wait: whether to wait until the board has described its network. With False it is asked on first use, so that
+            you can also monitor a board that does not answer.
 
     Raises:
         BoardError: it does not answer.
@@ -64,19 +64,19 @@ class Board:
 
     @property
     def name(self) -> str:
-        """The board and its port in words, for messages; says whether the board is a simulated one."""
+        """The board and its port in words, for messages; they tell whether the board is simulated."""
         return (
             f"the simulated board at {self.transport.name}" if self.simulated else f"the board at {self.transport.name}"
         )
 
     @property
     def simulated(self) -> bool:
-        """Whether this is a program on this computer in place of a board."""
+        """Whether this is a program on this computer instead of a board."""
         return self.transport.simulated
 
     @property
     def baud(self) -> int:
-        """The rate of the line, bits a second."""
+        """The rate of the line, bits per second."""
         return self._baud
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class Board:
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed or has disappeared: unplugged, or a simulated board whose program stopped."""
+        """Whether the board was closed or unplugged, or its simulating program has stopped."""
         return not self._close.alive
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Board:
         restarts, missing = 0, None
         while True:
             frame = self._receive(wait)
-            # Only progress counts: a program that sends all the time without listening is silent too.
+            # Only progress counts: a program that always sends and never listens counts as silent too.
             if time.monotonic() - heard > _LONGEST_INFERENCE:
                 raise BoardError(self._silence())
             if frame is None:
@@ -171,7 +171,7 @@ class Board:
             now = time.monotonic()
             if now - heard > _LONGEST_INFERENCE:
                 raise BoardError(self._no_photograph())
-            if now >= ask_at:  # by the clock, since a program that uses its camera never stops sending
+            if now >= ask_at:  # not after a silence: a program that uses its camera never stops sending
                 if now - heard > 2.0 and self._baud != self._start_baud:
                     self._recover_baud()
                 asked = photo.missing()[: protocol.MAX_OFFSETS]
@@ -188,12 +188,12 @@ class Board:
                     raise BoardError(f"{self.name} says: {protocol.parse_error(frame.payload)}")
                 if frame.type == protocol.PHOTO and photo.take(frame.payload):
                     heard, wait = time.monotonic(), 0.2
-                    # The pieces come in the order of the question: after the last one no more is on its way.
+                    # The pieces come in the order in which they were asked for: after the last one, no more will come.
                     ask_at = 0.0 if photo.newest == (asked[-1] if asked else photo.last) else heard + wait
         return image
 
     def monitor(self, on_text: Callable[[str], object] | None = None, seconds: float | None = None) -> None:
-        """Pass on the text that the board prints, as it comes, until interrupted.
+        """Pass on the text that the board prints, as soon as it arrives, until interrupted.
 
         Args:
             on_text: called with each piece of text; None prints it.
@@ -222,24 +222,24 @@ class Board:
         """Change the rate of the line.
 
         Args:
-            baud: bits a second, for example 921600.
+            baud: bits per second, for example 921600.
 
         Raises:
-            BoardError: the line does not carry this rate; the rate at the start is used again.
+            BoardError: the line does not work at this rate; the rate at the start is used again.
         """
         deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             self._send(protocol.set_baud(baud))
             if self._wait_for(protocol.SET_BAUD, 0.5):
                 break
-        # Also without an answer: perhaps only the answer was lost.
+        # The rate changes also without an answer: perhaps only the answer was lost.
         self._use_baud(baud)
         try:
             self._hello(_NEW_BAUD_SECONDS)
         except BoardError:
             self._use_baud(self._start_baud)
             self._hello(self.patience)
-            raise BoardError(f"{self.name} cannot be understood at {baud} baud: {self._start_baud} is used") from None
+            raise BoardError(f"{self.name} does not work at {baud} baud: {self._start_baud} is used") from None
 
     def _check_open(self) -> None:
         if self.closed:
@@ -255,7 +255,7 @@ class Board:
         self._baud = baud
 
     def _recover_baud(self) -> None:
-        """Find a board that was reset, which uses the rate at the start again, and return to the faster rate."""
+        """After a reset, the board uses the rate at the start: find it there, and return to the faster rate."""
         baud = self._baud
         self._use_baud(self._start_baud)
         try:

@@ -1,4 +1,4 @@
-"""Damages the bytes on a line, so that tests and `edgekit benchmark --faults` show that the link survives it."""
+"""Damages the bytes on a line, so that tests and `edgekit benchmark --faults` show that no answer is lost."""
 
 import random
 
@@ -11,11 +11,11 @@ class FaultyTransport(Transport):
     Args:
         transport: the line to the board.
         rate: probability that a byte is damaged.
-        reset_rate: probability that the board is reset after a byte was written, for example in mid-frame.
+        reset_rate: probability that the board is reset after a byte, for example in the middle of a frame.
         seed: the same seed gives the same faults for the same bytes.
 
     Attributes:
-        faults, resets: how many there were so far.
+        faults, resets: their numbers so far.
     """
 
     def __init__(self, transport: Transport, rate: float, reset_rate: float = 0.0, seed: int = 0) -> None:

@@ -14,7 +14,7 @@ def connect(port: object = None, baud: int = 115200, wait: bool = True) -> Board
 
     Args:
         port: path or name of the port; None finds the board by the USB ids of its serial bridge.
-        baud: bits a second at which the firmware starts.
+        baud: rate at which the firmware starts, bits per second.
         wait: see `Board`.
 
     Returns:
@@ -34,7 +34,7 @@ def connect(port: object = None, baud: int = 115200, wait: bool = True) -> Board
 
 
 def simulate(project: Project | str | Path, wait: bool = True) -> Board:
-    """Start a simulated board: the project's program on this computer, its serial line a pseudo-terminal.
+    """Start a simulated board: the project's program on this computer, with a pseudo-terminal as its serial line.
 
     Args:
         project: a project that was built for "sim", or the path of its program.

@@ -38,7 +38,7 @@ def candidates() -> "list[ListPortInfo]":
 
 
 def first() -> str | None:
-    """Return the path of the port that a board is most likely at; None if no board is plugged in."""
+    """Return the path of the port that most likely has a board; None if no board is plugged in."""
     return next((port.device for port in candidates()), None)
 
 

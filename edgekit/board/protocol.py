@@ -1,9 +1,9 @@
-"""The serial protocol's computer side: frames that survive log text, lost bytes and resets, and their payloads.
+"""The computer's side of the serial protocol: its frames survive log text, lost bytes and resets.
 
-A frame is ``00 COBS(type, sequence, payload, CRC-32) 00``, its numbers little-endian. The board's side is
-firmware_templates/common/src/board/Protocol.h (constants and payloads) and Frame.h; docs/firmware.md has the table, and
-tests/board/test_protocol.py holds both sides together. COBS is Cheshire and Baker's Consistent Overhead Byte Stuffing
-(1999).
+A frame is ``00 COBS(type, sequence, payload, CRC-32) 00``, with little-endian numbers. The board's side is
+firmware_templates/common/src/board/Protocol.h (constants and payloads) and Frame.h. docs/firmware.md has the table, and
+tests/board/test_protocol.py checks that both sides agree. COBS is Cheshire and Baker's Consistent Overhead Byte
+Stuffing (1999).
 """
 
 import struct
@@ -57,13 +57,13 @@ class Frame:
 
     @classmethod
     def decode(cls, between: bytes) -> "Frame | None":
-        """Read the frame that lay between two zeros.
+        """Read the frame between two zeros.
 
         Args:
             between: the bytes, without the zeros.
 
         Returns:
-            The frame, or None if that was no frame or a broken one.
+            The frame, or None if the bytes are no frame or a damaged one.
         """
         plain = cobs_decode(between)
         if plain is None or not OVERHEAD <= len(plain) <= MAX_PAYLOAD + OVERHEAD:
@@ -83,7 +83,7 @@ class Frame:
 
 
 def cobs_encode(plain: bytes) -> bytes:
-    """Replace every zero: each code byte is the distance to the next zero, which it stands for.
+    """Encode bytes without zeros: each code byte replaces a zero and is the distance to the next one.
 
     Args:
         plain: any bytes.
@@ -108,7 +108,7 @@ def cobs_decode(encoded: bytes) -> bytes | None:
         encoded: bytes that `cobs_encode` returned.
 
     Returns:
-        The bytes that it was given, or None if these cannot come from it.
+        The plain bytes, or None if `cobs_encode` cannot return such bytes.
     """
     out, at = bytearray(), 0
     while at < len(encoded):
@@ -123,7 +123,7 @@ def cobs_decode(encoded: bytes) -> bytes | None:
 
 
 class Reader:
-    """Separates what arrives into frames and text."""
+    """Separates the received bytes into frames and text."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -208,7 +208,7 @@ def set_baud(baud: int) -> Frame:
     """Make a SET_BAUD frame; the board answers with the same frame at the old rate and changes then.
 
     Args:
-        baud: the new rate, bits a second.
+        baud: the new rate, bits per second.
     """
     return Frame(SET_BAUD, struct.pack("<I", baud))
 
@@ -260,7 +260,7 @@ class Result:
     Attributes:
         scores: float32 array, shape (n,): real values.
         microseconds: the network's time, measured on the board.
-        label: the application's verdict in words; empty if it gives none.
+        label: the application's verdict in words; may be empty.
     """
 
     scores: np.ndarray
@@ -283,7 +283,7 @@ def parse_ready(payload: bytes) -> Info:
     """
     version, input_type, model_type, rank = struct.unpack_from("<BccB", payload)
     if version != VERSION or input_type.decode() not in _INPUT_TYPES:
-        raise BoardError("the board speaks another version of the protocol: flash it again with this edgekit")
+        raise BoardError("the board uses another version of the protocol: flash it again with this edgekit")
     shape = struct.unpack_from(f"<{rank}i", payload, 4)
     rest = struct.Struct("<ififiI")
     at = 4 + 4 * rank
@@ -337,8 +337,7 @@ _PHOTO_HEAD = struct.Struct("<IIII")  # transfer, bytes of the whole, its CRC-32
 class Photo:
     """A photograph that arrives in pieces.
 
-    Each piece carries the checksum of the whole, so that pieces of two photographs, before and after a reset, are never
-    put together.
+    Each piece carries the checksum of the whole photograph, so that pieces from before and after a reset are not mixed.
 
     Args:
         shape: (height, width, 3).

@@ -1,6 +1,6 @@
-"""The lines to a board as one interface: a serial port, a simulated board, standard input and output.
+"""One interface for all lines to a board: a serial port, a simulated board, standard input and output.
 
-A transport carries bytes, whatever they mean; `edgekit.board.Board` works with any of them.
+A transport only carries bytes. `edgekit.board.Board` works with any transport.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ class Transport:
 
     Attributes:
         name: the port's path, or another name for messages.
-        simulated: whether a program answers in place of a board.
-        baud: the rate of the line when it was opened, bits a second.
+        simulated: whether a program answers instead of a board.
+        baud: the rate of the line when it was opened, bits per second.
     """
 
     name = "?"
@@ -96,7 +96,7 @@ class SerialTransport(Transport):
         try:
             # Exclusive: two programs that read one port would each get parts of every frame.
             self._serial = serial.Serial(baudrate=baud, timeout=0, write_timeout=5, exclusive=_exclusive())
-            # These two signals reset an ESP32 into its downloader or its program; opening the port leaves it running.
+            # These two signals can reset an ESP32; set like this, opening the port does not reset it.
             self._serial.dtr = self._serial.rts = False
             self._serial.port = self.name
             self._serial.open()
@@ -140,7 +140,7 @@ def _exclusive() -> bool | None:
 
 
 class SimulatedTransport(SerialTransport):
-    """A simulated board: starts its program, opens its pseudo-terminal like any serial port, and stops it at the end.
+    """A simulated board: starts its program, opens its pseudo-terminal like a serial port, and stops it when closed.
 
     Args:
         program: path of the executable that `Project.build("sim")` made.
@@ -194,7 +194,7 @@ class SimulatedTransport(SerialTransport):
 def start_simulator(program: str | Path) -> tuple["subprocess.Popen[bytes]", str]:
     """Start a simulated board.
 
-    It stops when its standard input is closed, so that it ends with this process even if that is killed.
+    It stops when its standard input is closed, so that it ends with this process, even if this process is killed.
 
     Args:
         program: path of the executable.
@@ -228,7 +228,7 @@ def start_simulator(program: str | Path) -> tuple["subprocess.Popen[bytes]", str
 
 
 def stop_simulator(process: "subprocess.Popen[bytes]") -> None:
-    """Stop a simulated board and wait for its end.
+    """Stop a simulated board and wait until it has ended.
 
     Args:
         process: as `start_simulator` returned it.
@@ -251,7 +251,7 @@ def describe_exit(status: int | None) -> str:
     """
     if status is not None and status < 0:
         reasons: dict[int, str] = {
-            signal.SIGSEGV: "it used memory that is not its own (for example an index outside an array)",
+            signal.SIGSEGV: "it used memory outside its own (for example an index outside an array)",
             signal.SIGABRT: "it called abort() (for example a failed assert)",
             signal.SIGFPE: "it divided an integer by zero",
         }
@@ -260,7 +260,7 @@ def describe_exit(status: int | None) -> str:
 
 
 class StdioTransport(Transport):
-    """A simulated board whose serial line is its standard input and output, where there are no pseudo-terminals.
+    """A simulated board whose serial line is its standard input and output, for systems without pseudo-terminals.
 
     Args:
         command: the program and its arguments, for example [program, "--stdio"], possibly inside a sandbox.

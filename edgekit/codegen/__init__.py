@@ -1,11 +1,11 @@
-"""A network as C for a microcontroller: two files with the same functions for both engines.
+"""Writes a network as C for a microcontroller: two files, with the same functions for both engines.
 
-`compiled` writes plain C for exactly this network, with no interpreter; `tflm` wraps the .tflite in TensorFlow Lite
-Micro's interpreter. docs/architecture.md fixes the functions.
+`compiled` writes plain C for exactly this network, with no interpreter. `tflm` writes the .tflite file as bytes, for
+TensorFlow Lite Micro's interpreter. docs/architecture.md lists the functions.
 
     names, header           names in C; NAME.h
-    arena                   where each tensor lies
-    step                    an op as C; int8_ops, float_ops and copy_ops make one of each op
+    arena                   the place of each tensor in memory
+    step                    an op as C; int8_ops, float_ops and copy_ops make a step for each op
     kernels/                the kernels, written by hand
     compiled, tflm          the two engines
 """
@@ -30,14 +30,14 @@ def export(model: Graph, name: str, directory: str | PathLike[str], engine: str 
     Args:
         model: a `Network` (float32) or a `QuantizedNetwork` (int8).
         name: prefix of the C functions and the files' name; letters, digits, underscores.
-        directory: folder to write to; made if it is not there. Files of these two names are replaced.
+        directory: folder to write to; it is made if it does not exist. Files with these two names are replaced.
         engine: "compiled" (C99 that is also C++11, no other files needed) or "tflm" (C++ on TensorFlow Lite Micro).
 
     Returns:
         list of `pathlib.Path`: NAME.h and NAME.cpp.
 
     Raises:
-        ValueError: an unknown engine, or a name that C does not allow or that is a system header's.
+        ValueError: an unknown engine, a name that C does not allow, or the name of a system header.
 
     Example:
         >>> export(quantized, "carclassifier", "workspace/carclassifier")

@@ -1,15 +1,14 @@
-"""Places each tensor in the arena: memory that one tensor has left is used by the next.
+"""Places each tensor in the arena, so that tensors that are not needed at the same time share memory.
 
-Two buffers may share memory when they are never needed at the same time. A buffer that an op reads and the one it
-writes are needed at the same time, but an op that goes through both in a known order may still write where it has
-read: a `Rule` says how far apart the two must start.
+The input and the output of an op are needed at the same time. But if the op goes through both in a known order, it may
+write over values that it has already read: a `Rule` says how far apart the two must start.
 """
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-ALIGNMENT = 4  # bytes; the multiply-accumulate loads of the LX6 read whole words
+ALIGNMENT = 4  # bytes; the LX6's loads for multiply-accumulate read whole words
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Buffer:
     Attributes:
         name: a tensor's name, or an op's name with " scratch" after it.
         size: bytes.
-        first, last: positions of the ops that write it first and read it last; -1 is before the first op.
+        first, last: positions of the op that first writes it and of the op that last reads it; -1 is before all ops.
     """
 
     name: str
@@ -34,7 +33,7 @@ class Rule:
 
     Attributes:
         source, result: names of the buffers.
-        lowest, highest: bytes; what result's offset less source's may be, None where there is no bound.
+        lowest, highest: bounds in bytes of result's offset minus source's offset; None if there is no bound.
     """
 
     source: str
@@ -59,15 +58,15 @@ class Arena:
 
 
 def arrange(buffers: Iterable[Buffer], rules: Sequence[Rule] = (), attempts: int = 200) -> Arena:
-    """Offsets such that no two buffers that are needed at the same time share a byte, unless a `Rule` allows it.
+    """Choose offsets with which buffers that are needed at the same time share no byte, unless a `Rule` allows it.
 
-    Buffers are placed one after the other at the lowest offset that fits; the order decides how well that goes, so
-    several are tried: largest first, by time, and shuffled ones (always the same).
+    Buffers are placed one after the other, each at the lowest offset that fits. The size of the result depends on the
+    order, so several orders are tried: largest first, by time, and random ones (the same at each call).
 
     Args:
-        buffers: `Buffer`s, names distinct.
-        rules: `Rule`s, at most one for two buffers.
-        attempts: number of shuffled orders.
+        buffers: `Buffer`s with distinct names.
+        rules: `Rule`s, at most one for each pair of buffers.
+        attempts: number of random orders.
 
     Returns:
         The smallest `Arena` found.
@@ -88,10 +87,10 @@ def arrange(buffers: Iterable[Buffer], rules: Sequence[Rule] = (), attempts: int
 
 
 def needed(position: int, buffers: Sequence[Buffer], rules: Sequence[Rule] = ()) -> int:
-    """Bytes that any arena needs during an op: of the two tensors that may share memory, only the larger counts.
+    """Bytes that every arena needs during an op: if two tensors may share memory, only the larger one counts.
 
     Args:
-        position: of the op.
+        position: the op's position.
         buffers: `Buffer`s.
         rules: `Rule`s.
 
@@ -115,7 +114,7 @@ def _orders(buffers: Sequence[Buffer], attempts: int) -> Iterator[Sequence[Buffe
 
 
 def place(order: Iterable[Buffer], between: Mapping[tuple[str, str], Rule] | None = None) -> dict[str, int]:
-    """Offsets of buffers that are placed in this order, each at the lowest that fits.
+    """Place buffers in this order, each at the lowest offset that fits.
 
     Args:
         order: `Buffer`s.
@@ -129,7 +128,7 @@ def place(order: Iterable[Buffer], between: Mapping[tuple[str, str], Rule] | Non
     for buffer in order:
         rivals = [other for other in placed if other.first <= buffer.last and buffer.first <= other.last]
         allowed = [_allowed(buffer, other, offsets[other.name], between) for other in rivals]
-        # The lowest offset that fits is 0, or touches a bound of some rival.
+        # The lowest offset that fits is 0, or at a bound of another buffer.
         candidates = sorted({0, *(low for choices in allowed for low, _ in choices if low is not None and low > 0)})
         offsets[buffer.name] = next(
             offset for offset in candidates if all(_within(offset, choices) for choices in allowed)
@@ -139,7 +138,7 @@ def place(order: Iterable[Buffer], between: Mapping[tuple[str, str], Rule] | Non
 
 
 def _allowed(buffer, other, at, between):
-    """Intervals (lowest, highest) of the offsets that a buffer may have beside another that lies at `at`."""
+    """Intervals (lowest, highest) of the offsets that a buffer may have if another buffer starts at `at`."""
     choices = [(None, at - _aligned(buffer.size)), (at + _aligned(other.size), None)]
     if rule := between.get((other.name, buffer.name)):
         low = None if rule.lowest is None else _aligned(at + rule.lowest)

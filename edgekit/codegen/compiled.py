@@ -1,7 +1,7 @@
-"""The `compiled` engine: C for exactly one network, one call an op, over an arena that is planned here.
+"""The `compiled` engine: writes C for exactly one network, with one call for each op and a planned arena.
 
-The kernels are the hand-written files in edgekit/codegen/kernels; those that the network uses are put into the file, so
-that it needs no other. Only data (weights, shapes, scales) and the list of calls are generated.
+The kernels are the hand-written files in edgekit/codegen/kernels. Those that the network uses are copied into the file,
+so that it needs no other file. Only data (weights, shapes, scales) and the list of calls are generated.
 """
 
 import re
@@ -28,8 +28,8 @@ class Compiled:
 
     Attributes:
         source: NAME.cpp.
-        arena: where its tensors lie.
-        calls: for each op, the C statement that runs it; empty for one that moves nothing, as a reshape.
+        arena: the places of its tensors.
+        calls: for each op, the C statement that runs it; empty for an op that moves nothing, such as a reshape.
     """
 
     source: str
@@ -113,7 +113,7 @@ int {name}_invoke(void)
 
 
 def _arrange(model, emit, layers, owner):
-    """(steps, arena): arranged twice, first with the least scratch, then with what that leaves free during each op."""
+    """(steps, arena), planned twice: first with the least scratch, then with all memory that is free during each op."""
 
     def attempt(rooms):
         steps = [
@@ -133,7 +133,7 @@ def _arrange(model, emit, layers, owner):
 
 
 def _owners(model, emit):
-    """The tensor whose memory each tensor is: its own or, after an op that moves nothing, that of the op's input."""
+    """For each tensor, the tensor whose memory it uses: itself, or the input of an op that moves nothing."""
     owner = {name: name for name in model.shapes}
     for op in model.ops:
         if emit[op.kind] is copy_ops.nothing:
@@ -168,7 +168,7 @@ def _rules(model, owner, steps):
     readers[owner[model.output]] = len(model.ops)
     for position, (op, step) in enumerate(zip(model.ops, steps, strict=True)):
         for name in dict.fromkeys(op.inputs):
-            # Only what nobody reads later may be written over.
+            # A tensor may be written over only if no later op reads it.
             if step and step.overlap and readers[owner[name]] == position:
                 yield step.overlap(owner[name], owner[op.output])
 
@@ -219,13 +219,13 @@ def _scale(model, name):
 
 
 def _kernel_names():
-    """Every name that a kernel file defines, so that no tensor hides it."""
+    """Every name that a kernel file defines, so that no tensor gets one of these names."""
     text = "".join(path.read_text() for path in sorted(KERNELS.rglob("*.h")))
     return set(re.findall(r"(\w+)\(", text)) | set(re.findall(r"\} (\w+);", text))
 
 
 def _paste(kernels):
-    """(kernel files with what they include, each once; the standard headers they want)."""
+    """(kernel files and the kernel files that they include, each once; the standard headers that they need)."""
     seen, parts, standard = set(), [], set()
 
     def add(path):

@@ -1,4 +1,4 @@
-"""Ops that move values and compute none, as C: the same bytes for every type."""
+"""Writes ops that only move values as C: the code is the same for int8 and float32."""
 
 from math import prod
 
@@ -28,7 +28,7 @@ def concatenate(model: Graph, op: Op, width: int) -> Step:
 
 
 def pad(model: Graph, op: Op, width: int, fill: int) -> Step:
-    """A border around an image; every byte of it is `fill`, `width` bytes a value."""
+    """A border around an image; each of its bytes is `fill`, and a value has `width` bytes."""
     height, columns, channels = model.shapes[op.inputs[0]]
     (top, bottom), (left, right) = op.paddings
     size = f"{height}, {columns}, {channels * width}"
@@ -36,4 +36,4 @@ def pad(model: Graph, op: Op, width: int, fill: int) -> Step:
 
 
 def nothing(model: Graph, op: Op, layer: str, room: int) -> None:
-    """An op whose output is its input, value for value: both share one place in the arena, and no C is needed."""
+    """An op whose output has the values of its input: both have the same place in the arena, and no C is needed."""

@@ -1,4 +1,4 @@
-"""Float32 ops as C: which kernel, with which constants."""
+"""Writes float32 ops as C: chooses the kernel and its constants for each op."""
 
 from math import isinf, prod
 
@@ -7,8 +7,8 @@ from edgekit.codegen.header import number
 from edgekit.codegen.step import Step, array, not_after, pool_overlap, window
 from edgekit.network import ACTIVATIONS, Dispatch
 
-# function(model, op, layer, room): an op of a `Network` as a `Step`, or None where its output is its input. `layer` is
-# the C name to build others from, `room` the bytes of scratch that it may use; no float op uses any.
+# function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
+# beginning of its C names, and `room` the bytes of scratch that it may use; no float op uses scratch.
 EMIT = Dispatch("edgekit/codegen/float_ops.py")
 EMIT.register("reshape", "rescale")(copy_ops.nothing)
 

@@ -1,4 +1,4 @@
-"""The header of a generated model: the seam between it and the firmware, the same for every engine and type."""
+"""Writes NAME.h: the functions that the firmware calls, the same for every engine and type."""
 
 from math import prod
 
@@ -15,7 +15,7 @@ def text(model: Graph, name: str, engine: str, arena_size: int) -> str:
     Args:
         model: a `Network` or a `QuantizedNetwork`.
         name: prefix of the functions.
-        engine: said in the comment.
+        engine: named in the comment.
         arena_size: bytes of working memory.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Int8 ops as C: which kernel, with which constants."""
+"""Writes int8 ops as C: chooses the kernel and its constants for each op."""
 
 from math import prod
 
@@ -20,12 +20,12 @@ from edgekit.codegen.step import (
 from edgekit.network import Dispatch
 from edgekit.quantization import by_channel, fixed_point, formulas, integer, output_bounds, requantization
 
-# function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None where its output is its input.
-# `layer` is the C name to build others from, `room` the bytes of scratch that the op may use, if it can do with less.
+# function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None if its output is its input.
+# `layer` is the beginning of its C names. `room` is the bytes of scratch that the op may use; it may need fewer.
 EMIT = Dispatch("edgekit/codegen/int8_ops.py")
 EMIT.register("reshape")(copy_ops.nothing)
 
-SPARE = 16  # bytes after the scratch that a load in advance may touch
+SPARE = 16  # bytes after the scratch that an early load may read
 CAREFUL = 64  # added to the shift of a channel whose accumulator may need all 32 bits
 
 
@@ -47,7 +47,7 @@ def _conv2d(model, op, layer, room):
 
 
 def _conv2d_overlap(model, op, block):
-    """Patches are copied a block at a time; what a block writes must lie before all that later blocks read."""
+    """Patches are copied block by block; each block must write before the inputs that later blocks read."""
     height, width, channels = model.shapes[op.inputs[0]]
     out_height, out_width, out_channels = model.shapes[op.output]
     top, _ = padding_before(model, op)
@@ -143,7 +143,7 @@ def _rescale(model, op, layer, room):
 
 
 def _through_table(model, op, layer, values):
-    """An op whose output depends on one int8 alone, looked up in a table of 256."""
+    """An op whose output depends on only one int8: it is read from a table of 256 values."""
     call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
     return Step("int8/lookup.h", call, array("int8_t", f"{layer}_table", values), 0, not_after)
 
@@ -161,7 +161,7 @@ def _softmax(model, op, layer, room):
 def _filters(model, op, layer):
     """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them."""
     multipliers, shifts = requantization(model, op)
-    # 2^21 is what the kernels' 32-bit product can take; a shift below -20 would overflow its rounding.
+    # The kernels' 32-bit product needs a sum below 2^21; a shift below -20 would overflow its rounding.
     careful = (shifts >= 0) | (shifts < -20) | (_largest_accumulator(model, op) >= 2**21)
     lowest, highest = output_bounds(model, op)
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
@@ -180,7 +180,7 @@ def _filters(model, op, layer):
 
 
 def _largest_accumulator(model, op):
-    """For each channel, the largest sum that any input can give: int64 (out,)."""
+    """For each channel, the largest possible sum over all inputs: int64 (out,)."""
     zero_point = model.quantization[op.inputs[0]].zero_point
     weights = by_channel(op.weights, op.kind).astype(np.int64)
     products = np.maximum(weights * (127 - zero_point), weights * (-128 - zero_point))

@@ -1,4 +1,4 @@
-"""Names and texts of a network in C: tensors and ops may be called anything, and nothing of that may become code."""
+"""Turns names from files into safe C identifiers and comments, so that no text of a file becomes code."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _WORDS = """
     linux unix i386
 """
 _KEYWORDS = frozenset(_WORDS.split())
-# Types and functions that the generated C uses: a variable of that name would hide them.
+# Types and functions that the generated C uses: a variable with such a name would hide them.
 _USED = frozenset(
     [
         "int8_t",
@@ -34,7 +34,7 @@ _USED = frozenset(
         "memset",
     ]
 )
-# Headers of C, POSIX and ESP-IDF: a file NAME.h beside the sources would be included in their place.
+# Headers of C, POSIX and ESP-IDF: a file NAME.h beside the sources would be included instead of them.
 _HEADERS = frozenset(
     [
         "alloca",
@@ -92,7 +92,7 @@ _HEADERS = frozenset(
 
 
 def check(name: str) -> str:
-    """The name, if it can be a prefix of C names and a file's name.
+    """Return the name, if it can be a prefix of C names and a file's name.
 
     Raises:
         ValueError: it cannot.
@@ -102,7 +102,7 @@ def check(name: str) -> str:
             f"a model's name becomes the name of C functions and files, so it must be letters, digits and underscores, "
             f"not begin with a digit, and be no word of C or C++: got {name!r}; 'carclassifier' would do"
         )
-    if name.lower() in _HEADERS:  # in lower case, since not every file system tells the two apart
+    if name.lower() in _HEADERS:  # in lower case, because some file systems ignore case
         raise InvalidValue(
             f"a model's name becomes a file's name, and {name}.h would hide the system's header <{name.lower()}.h>: "
             f"choose another, {name}_model for example"
@@ -111,7 +111,7 @@ def check(name: str) -> str:
 
 
 def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """A distinct C identifier for each name, as close to it as possible: dict from name to identifier."""
+    """Make a distinct C identifier for each name, as similar to it as possible: dict from name to identifier."""
     used, result = set(_KEYWORDS | _USED) | set(taken), {}
     for name in names:
         base = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_").lower() or "tensor"
@@ -125,5 +125,5 @@ def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, st
 
 
 def in_comment(text: str) -> str:
-    """A text from a file as it may stand in a comment: it cannot end the comment, nor continue a line."""
+    """Make a text from a file safe for a comment: it cannot end the comment or continue a line."""
     return re.sub(r"[^\w .:-]", "_", str(text), flags=re.ASCII)[:200]

@@ -1,4 +1,4 @@
-"""An op as C: a kernel, constants and a call; and the parts of it that float and int8 ops share."""
+"""An op as C: a kernel, constants and a call; with helpers that float and int8 ops share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class Step:
 
     Attributes:
         kernel: file in edgekit/codegen/kernels.
-        call: C statement, in which {in0}, {in1}, {out} and {scratch} stand for pointers.
+        call: C statement; {in0}, {in1}, {out} and {scratch} in it are placeholders for pointers.
         constants: C definitions that the call names.
         scratch: bytes of working memory that the call needs.
-        overlap: function of the names of input and output that gives the `Rule` by which they may share memory, or
-            None where they must not.
+        overlap: function of the names of input and output that returns the `Rule` by which they may share memory, or
+            None if they must not.
     """
 
     kernel: str
@@ -34,22 +34,22 @@ class Step:
 
 
 def anywhere(source: str, result: str) -> Rule:
-    """The output may lie anywhere: the input has been read when the first value is written."""
+    """The output may be anywhere: the whole input has been read before the first value is written."""
     return Rule(source, result)
 
 
 def exactly(source: str, result: str) -> Rule:
-    """The output may lie where the input does, value on value."""
+    """The output may start exactly where the input starts: each value replaces its input."""
     return Rule(source, result, lowest=0, highest=0)
 
 
 def not_after(source: str, result: str) -> Rule:
-    """The output may start where the input does, or before: what a value may cover has been read when it is written."""
+    """The output may start where the input starts, or before: a value is written only over values already read."""
     return Rule(source, result, highest=0)
 
 
 def not_before(source: str, result: str) -> Rule:
-    """The output may start where the input does, or after: the op goes from the last value to the first."""
+    """The output may start where the input starts, or after: the op goes from the last value to the first."""
     return Rule(source, result, lowest=0)
 
 
@@ -88,14 +88,14 @@ def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str]
 
 
 def pool_overlap(model: Graph, op: Op, value_bytes: int = 1) -> Overlap:
-    """The overlap of an op that reads a window, writes its pixel and goes on to the next, row by row."""
+    """The overlap of an op that, row by row and pixel by pixel, reads a window and then writes one output pixel."""
     _, width, channels = model.shapes[op.inputs[0]]
     top, left = padding_before(model, op)
     out_height, out_width, _ = model.shapes[op.output]
     rows = np.maximum(np.arange(out_height) * op.stride[0] - top, 0)
     columns = np.maximum(np.arange(out_width) * op.stride[1] - left, 0)
     first_cell = (rows[:, None] * width + columns).ravel()
-    # The first cell that a pixel or any after it reads, less the end of what has been written by then.
+    # For each pixel: the first input cell that it or a later pixel reads, minus the end of the written output.
     needed = np.minimum.accumulate(first_cell[::-1])[::-1]
     room = int((needed - np.arange(1, out_height * out_width + 1)).min()) * channels * value_bytes
     return lambda source, result: Rule(source, result, highest=room)

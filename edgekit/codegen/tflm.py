@@ -1,6 +1,6 @@
-"""The `tflm` engine: the network as a .tflite in flash, run by TensorFlow Lite Micro's interpreter.
+"""The `tflm` engine: writes the network as a .tflite file in flash, run by TensorFlow Lite Micro's interpreter.
 
-The C++ follows esp-tflite-micro's examples: an aligned byte array, an op resolver with just the ops that the network
+The C++ follows esp-tflite-micro's examples: an aligned byte array, an op resolver with only the ops that the network
 needs, a static arena.
 """
 
@@ -82,8 +82,8 @@ int {name}_invoke(void)
 
 
 def arena_size(model: Graph) -> int:
-    """Bytes of the arena that TensorFlow Lite Micro needs: its tensors, placed as its greedy planner does, and what it
-    keeps about ops and tensors. Tests hold it against what the runtime accepts.
+    """Bytes of the arena that TensorFlow Lite Micro needs: for tensors, placed as by its greedy planner, and for its
+    data about ops and tensors. Tests compare it with the smallest arena that the runtime accepts.
 
     Args:
         model: a `Network` or a `QuantizedNetwork`.
@@ -109,7 +109,7 @@ def arena_size(model: Graph) -> int:
     tensors = len(model.shapes) + constants
     kept = _INTERPRETER + _PER_OP * len(model.ops) + _PER_TENSOR * tensors
     kept += _PER_CHANNEL * sum(op.bias.size for op in weighted)
-    # Largest first, of equals the last first: GreedyMemoryPlanner's order, which is not always the best.
+    # Largest first, and among equal ones the last first: GreedyMemoryPlanner's order, which is not always the best.
     buffers.reverse()
     offsets = place(sorted(buffers, key=lambda buffer: -buffer.size))
     head = max(offsets[buffer.name] + buffer.size for buffer in buffers)

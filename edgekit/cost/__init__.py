@@ -1,6 +1,6 @@
-"""The cost of a network on the board, before there is a board: flash, memory, instructions, time.
+"""The cost of a network on the board, without a board: flash, memory, instructions, time.
 
-estimating      estimate: a report of all of it
+estimating      estimate: a report of all costs
 counting        instructions: counted for the compiler options of a firmware
 emulator        runs generated C on an emulated Xtensa
 """

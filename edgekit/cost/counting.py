@@ -1,4 +1,4 @@
-"""Counts the instructions of one inference on an emulated core, compiled as a firmware's options say."""
+"""Counts the instructions of one inference on an emulated core, compiled with the options of a firmware project."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,7 +37,7 @@ class Instructions:
     Attributes:
         count: instructions.
         options: the options that it was compiled with.
-        milliseconds: about what that is on the ESP-EYE, at `CYCLES_PER_INSTRUCTION`.
+        milliseconds: the estimated time on the ESP-EYE, with `CYCLES_PER_INSTRUCTION`.
     """
 
     count: int
@@ -63,10 +63,10 @@ def instructions(model: QuantizedNetwork, options: Choices | None = None) -> Ins
 
     Raises:
         TypeError: the network is not int8: the core has no floating point unit.
-        EmulatorError: compiler or emulator are not installed; with the remedy.
+        EmulatorError: compiler or emulator are not installed; the message has the remedy.
     """
     if not isinstance(model, QuantizedNetwork):
-        raise InvalidType(f"instructions are counted of a quantized network, not of a {type(model).__name__}")
+        raise InvalidType(f"instructions are counted for a quantized network, not for a {type(model).__name__}")
     options = options or _Defaults()
     zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
     count = emulator.infer(model, zeros, "dc232b", COMPILER_LEVEL[options.optimize]).instructions

@@ -1,7 +1,7 @@
-"""Estimates what a network costs on the board, before there is a board: flash, memory, time, and whether it fits.
+"""Estimates the cost of a network on the board, without a board: flash, memory, time, and whether it fits.
 
-Instructions are counted on an emulated core where its tools are installed, and otherwise estimated from
-multiply-accumulates and outputs. Milliseconds follow with one assumption, which every report states.
+Instructions are counted on an emulated core if its tools are installed, and otherwise estimated from
+multiply-accumulates and outputs. Milliseconds are computed from them with one assumption, which every report states.
 """
 
 from dataclasses import dataclass, field
@@ -64,9 +64,9 @@ class Deployment:
         flash, arena: bytes.
         rows: tuple of `Row`.
         measured: whether instructions were counted on the emulated core, rather than estimated.
-        milliseconds: dict from megahertz to milliseconds an inference.
-        fits: dict from "static memory", "beside Wi-Fi" and "flash" to whether it does.
-        reasons: sentences, one for each that does not.
+        milliseconds: dict from megahertz to milliseconds for an inference.
+        fits: dict from "static memory", "beside Wi-Fi" and "flash" to whether the network fits there.
+        reasons: sentences, one for each place where it does not fit.
         board_ms: milliseconds measured on a board, or None.
     """
 
@@ -83,16 +83,16 @@ class Deployment:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates an inference."""
+        """Multiply-accumulates of an inference."""
         return sum(row.macs for row in self.rows)
 
     @property
     def instructions(self) -> int:
-        """Instructions an inference."""
+        """Instructions of an inference."""
         return sum(row.instructions for row in self.rows)
 
     def table(self) -> str:
-        """The report as text: a line an op, then what it comes to."""
+        """The report as text: one line for each op, then the totals."""
         lines = [f"{'op':26} {'kind':18} {'MACs':>10} {'constants':>10} {'instructions':>13} {'share':>6}"]
         for row in self.rows:
             share = row.instructions / max(self.instructions, 1)
@@ -103,10 +103,10 @@ class Deployment:
         lines += [
             "",
             f"{self.name} in {self.kind}: {self.macs:,} multiply-accumulates",
-            f"{self.instructions:,} instructions an inference, {how}",
+            f"{self.instructions:,} instructions per inference, {how}",
             f"flash {self.flash:,} bytes, arena {self.arena:,} bytes",
             "estimated time: " + ", ".join(f"{ms:.0f} ms at {mhz} MHz" for mhz, ms in self.milliseconds.items()),
-            f"  assuming {CYCLES_PER_INSTRUCTION} cycles an instruction, as Espressif's figures for ESP-NN come to",
+            f"  assuming {CYCLES_PER_INSTRUCTION} cycles per instruction, from Espressif's figures for ESP-NN",
         ]
         if self.board_ms is not None:
             lines.append(f"measured on the board: {self.board_ms:.1f} ms")
@@ -120,7 +120,7 @@ class Deployment:
         printer.text(self.table())
 
     def plot(self) -> "Figure":
-        """Where the instructions go, and how full flash and memory are: a picture."""
+        """Draw the instructions of each layer, and how full flash and memory are."""
         return plots.deployment(self, {"flash": FLASH, "memory": STATIC_RAM, "with Wi-Fi": STATIC_RAM - WIFI_RAM})
 
 
@@ -128,10 +128,10 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
     """The cost of a network on the ESP-EYE, as the `compiled` engine writes it.
 
     Args:
-        model: a `QuantizedNetwork`, or a `Network` to see what float32 would cost.
-        board_ms: milliseconds an inference as a board measured them, to be shown beside the estimate.
-        measure: whether to count instructions on the emulated core; by default where its tools are installed. Only
-            int8 networks are counted; the core has no floating point unit.
+        model: a `QuantizedNetwork`, or a `Network` to see the cost of float32.
+        board_ms: milliseconds for an inference, measured on a board, to show beside the estimate.
+        measure: whether to count instructions on the emulated core; by default, if its tools are installed. Only int8
+            networks are counted, because the core has no floating point unit.
 
     Returns:
         `Deployment`.
@@ -179,7 +179,7 @@ def _fits(flash, arena, quantized):
     }
     remedy = "a smaller network or input" if quantized else "int8 takes a quarter"
     reasons = tuple(
-        f"{what}: {takes} {used:,} bytes, {used - budget:,} more than the {budget:,} there are; {remedy}"
+        f"{what}: {takes} {used:,} bytes, {used - budget:,} more than the board's {budget:,}; {remedy}"
         for what, (used, budget, takes) in budgets.items()
         if used > budget
     )

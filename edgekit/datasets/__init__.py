@@ -35,7 +35,7 @@ def load(name: str, split: str = "train") -> Dataset:
         A `Dataset`.
 
     Raises:
-        ValueError: no data set or split has that name; the message lists those there are.
+        ValueError: no data set or split has this name; the message lists the existing ones.
 
     Example:
         >>> load("cars", "test").images.shape

@@ -1,7 +1,7 @@
 """The car data that comes with edgekit: rendered streets, with a car and without, made by recipes/scenes.
 
-A split lies in ``scenes/`` as JPEG sheets of 10 x 10 pictures, which any viewer shows, and a file of their labels. A
-side of 96 pixels is 12 JPEG blocks, so the pictures on a sheet do not touch each other.
+A split is in ``scenes/`` as JPEG sheets of 10 x 10 pictures, which any viewer shows, and a file of their labels. A side
+of 96 pixels is 12 JPEG blocks, so that compression never mixes neighbouring pictures of a sheet.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def read(folder: Path, split: str) -> Dataset:
     """Read a split that `write` wrote.
 
     Args:
-        folder: the folder it lies in.
+        folder: the folder with the split.
         split: its name.
 
     Returns:
@@ -63,7 +63,7 @@ def write(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> N
         part = images[sheet * _PER_SHEET : (sheet + 1) * _PER_SHEET]
         rows = part.reshape(_COLUMNS, _COLUMNS, side, side, 3).transpose(0, 2, 1, 3, 4)
         whole = Image.fromarray(np.ascontiguousarray(rows.reshape(_COLUMNS * side, _COLUMNS * side, 3)))
-        # Chroma at full resolution: halved, it would run over from one picture into the next.
+        # Chroma at full resolution: at half resolution, the colours of neighbouring pictures would mix.
         whole.save(folder / f"{split}_{sheet:02d}.jpg", quality=_QUALITY, subsampling=0, optimize=True)
     lines = ["".join(f"{label} " for label in labels[i : i + 50]).rstrip() for i in range(0, len(labels), 50)]
     (folder / f"{split}_labels.txt").write_text("\n".join(lines) + "\n")

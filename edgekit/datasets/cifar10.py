@@ -19,10 +19,10 @@ _CALIBRATION = 200
 def load(split: str) -> Dataset:
     """``train`` 9,800, ``calibration`` 200, ``test`` 2,000 photographs, enlarged from 32 to uint8 (N, 96, 96, 3).
 
-    Half of each are cars; the rest comes in equal parts from the other classes, as far as that divides.
+    Half of each split are cars. The other half comes from the other classes, in parts as equal as possible.
 
     Raises:
-        ConnectionError: the photographs are not here yet and could not be downloaded.
+        ConnectionError: the photographs are not on this computer yet and could not be downloaded.
     """
     with extra("lessons"):
         from keras.datasets import cifar10

@@ -1,4 +1,4 @@
-"""The one form of all data sets, so that training, calibration and evaluation handle only that."""
+"""The common form of all data sets, so that training, calibration and evaluation handle only one form."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Dataset:
         inputs: uint8 (N, H, W, C) for images, RGB, 0 to 255, as a camera gives them; float32 (N, ...) for the rest.
             A network takes images as ``edgekit.models.preprocess(images)``: float32, (x - 128) / 128, so from -1 to 1.
         labels: integer (N,), an index into `class_names`.
-        class_names: the names of the classes; for two classes the second is the one that a sigmoid output near 1 means.
+        class_names: the names of the classes; with two classes, a sigmoid output near 1 means the second.
     """
 
     inputs: np.ndarray
@@ -41,7 +41,7 @@ class Dataset:
 
     @property
     def images(self) -> np.ndarray:
-        """The inputs, where they are images: uint8 (N, H, W, C)."""
+        """The inputs, if they are images: uint8 (N, H, W, C)."""
         if self.inputs.dtype != np.uint8:
             raise AttributeError("this data set holds numbers, not images: use .inputs")
         return self.inputs
@@ -50,7 +50,7 @@ class Dataset:
         return len(self.inputs)
 
     def __getitem__(self, rows: slice | np.ndarray | list[int]) -> "Dataset":
-        """The chosen rows (a slice, a mask or indices) as a `Dataset` of their own."""
+        """The chosen rows (a slice, a mask or indices) as a new `Dataset`."""
         if isinstance(rows, (int, np.integer)):
             raise InvalidType(
                 f"dataset[{rows}] would be one row: use dataset[{rows}:{rows + 1}], or .inputs and .labels"

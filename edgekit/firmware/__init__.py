@@ -1,6 +1,6 @@
 """Makes a PlatformIO project from generated C and the templates, and builds and uploads it.
 
-The project is an ordinary one: `pio run` in a terminal and VS Code's PlatformIO extension work on it without edgekit.
+It is an ordinary project: `pio run` in a terminal and VS Code's PlatformIO extension work with it without edgekit.
 docs/firmware.md describes its files.
 """
 

@@ -1,4 +1,4 @@
-"""Puts pictures before the simulated board's camera, which shows what lies in the project's folder camera/."""
+"""Writes pictures for the simulated board's camera, which shows the pictures in the project's folder camera/."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def put_before_camera(project: Project, images: "np.ndarray") -> Path:
-    """Let the simulated board's camera see these images, one after the other, over and over.
+    """Let the simulated board's camera show these images, one after the other, again and again.
 
     Args:
         project: a project of the car application.
-        images: uint8 (N, 96, 96, 3), at most 999; they replace those of the last call.
+        images: uint8 (N, 96, 96, 3), at most 999; they replace the images of the last call.
 
     Returns:
-        The folder that holds them as .ppm pictures; other pictures of the network's size can be added by hand.
+        The folder with their .ppm files; you can add other pictures of the network's size by hand.
 
     Raises:
-        ValueError: they are no images.
+        ValueError: the array does not hold images.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Compiles one file and turns the compiler's messages into ones that a student can follow."""
+"""Compiles one file, and turns the compiler's messages into messages that a student understands."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ class Problem:
     """One message of the compiler.
 
     Attributes:
-        file: path inside the project where that is possible.
+        file: path inside the project, if possible.
         line, column: from 1.
         kind: "error" or "warning".
         text: the message.
@@ -41,7 +41,7 @@ class Problem:
         return self.show(f"{self.file}, line {self.line}")
 
     def show(self, where: str) -> str:
-        """Format the message under another name for its place.
+        """Format the message with another name for its place.
 
         Args:
             where: the place in words, for example "line 3 of the cell".

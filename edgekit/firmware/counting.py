@@ -1,4 +1,4 @@
-"""`firmware.instructions`, the former name of `edgekit.cost.instructions`: its errors are a `FirmwareError` here."""
+"""Keeps the former name `firmware.instructions` of `cost.instructions`, whose errors are a `FirmwareError` here."""
 
 from edgekit import cost
 from edgekit.cost import Instructions
@@ -12,10 +12,10 @@ def instructions(model: QuantizedNetwork, options: Options | None = None) -> Ins
 
     Args:
         model: the int8 network.
-        options: the compiler's options; None takes the defaults.
+        options: the compiler's options; None means the defaults.
 
     Returns:
-        The count, and about how long that takes on the board.
+        The count, and an estimate of the time on the board.
 
     Raises:
         TypeError: the network is not int8.

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_MANIFEST = ".edgekit.json"  # what the project was made from, and the hash of each generated file
+_MANIFEST = ".edgekit.json"  # the project's description, and the hash of each generated file
 _KEPT = ".previous"  # earlier versions of files, dated
-_OWNED = {"src/main.cpp"}  # the student's: written once, then never again
+_OWNED = {"src/main.cpp"}  # the student's file: written once, then never again
 
 
 def _template_folder() -> Path:
@@ -26,7 +26,7 @@ def from_templates(app: str, values: Mapping[str, object]) -> dict[str, bytes]:
         values: the names that the templates use.
 
     Returns:
-        {path in the project: content} of all files that do not come from the exported network; empty ones are left out.
+        {path in the project: content} of all files except those of the exported network; empty files are left out.
     """
     made = {name: _render(path, values) for name, path in _templates(app)}
     return {name: content for name, content in made.items() if content.strip()}
@@ -66,7 +66,7 @@ def bring_up_to_date(directory: Path, made: Mapping[str, bytes], before: Mapping
     Args:
         directory: the project's folder.
         made: {name: content} of the files to write.
-        before: {name: hash} of the files that were generated the last time.
+        before: {name: hash} of the files that were generated last time.
 
     Returns:
         {name: hash} of the files in `made`.
@@ -84,7 +84,7 @@ def bring_up_to_date(directory: Path, made: Mapping[str, bytes], before: Mapping
         else:
             path.unlink()
         if name == "sdkconfig.defaults":
-            # ESP-IDF reads the defaults only while its own full configuration does not exist.
+            # ESP-IDF reads the defaults only if its own full configuration does not exist.
             for full in directory.glob("sdkconfig.*"):
                 if full.name != name:
                     keep(directory, full)
@@ -111,7 +111,7 @@ def keep(directory: Path, path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that an interrupted or failed write leaves the old one.
+    """Write a file so that an interrupted or failed write leaves the old file unchanged.
 
     Args:
         path: the file; its folder is made if missing.

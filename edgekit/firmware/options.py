@@ -29,7 +29,7 @@ class Options:
         optimize: the compiler's goal: "debug" (-Og), "size" (-Os), "performance" (-O2) or "none" (-O0).
         bootloader_optimize: the same for the bootloader.
         assertions: "enabled", "silent" (checked, without a message) or "disabled".
-        baud: rate of the serial line at the start, bits a second.
+        baud: rate of the serial line at the start, bits per second.
 
     Raises:
         ValueError: an option does not exist; the message lists those that do.

@@ -1,4 +1,4 @@
-"""Runs the real PlatformIO, also with no network: its builder comes from the scons package instead of a download."""
+"""Runs PlatformIO, also without a network: its builder comes from the scons package instead of a download."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 
-# PlatformIO asks for version updates and sends telemetry at the end of a run: both would wait for a network.
+# PlatformIO asks for version updates, and sends telemetry at the end of a run. Without a network, both would wait.
 _QUIET = {
     "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
     "PLATFORMIO_DISABLE_PROGRESSBAR": "true",
@@ -30,8 +30,8 @@ def core_folder() -> Path:
 def prepare() -> None:
     """Put PlatformIO's builder, tool-scons, into the folder that PlatformIO would download it to.
 
-    An existing folder is not changed: this only adds the package that PlatformIO would otherwise download, in
-    PlatformIO's own form, so that `pio` in a terminal and VS Code find it too.
+    An existing folder is not changed. This only adds the package that PlatformIO would download, in PlatformIO's form,
+    so that `pio` in a terminal and VS Code find it too.
     """
     scons = metadata.version("scons")
     major, minor, patch = ([*scons.split("."), "0", "0"])[:3]
@@ -120,8 +120,8 @@ def environment(folder: str | Path | None = None) -> dict[str, str]:
     Args:
         folder: the project whose own platforms are to be used; None uses PlatformIO's folder.
     """
-    # PlatformIO keeps links to a project's own platforms in one folder for all projects, so that two builds at the same
-    # time would mix them up; here each project has its own folder.
+    # PlatformIO keeps links to the platforms of all projects in one folder, so that two builds at the same time would
+    # mix them up. Here each project has its own folder.
     own = {"PLATFORMIO_PLATFORMS_DIR": str(Path(folder) / ".pio" / "platforms")} if folder else {}
     return os.environ | _QUIET | own
 
@@ -135,7 +135,7 @@ def run(
         arguments: the words that follow `pio` on the command line.
         folder: the folder to run it in.
         on_line: called with each line of output, standard error included, as it appears.
-        own_platforms: whether the platforms in the project are all that is needed.
+        own_platforms: whether only the platforms in the project are needed.
 
     Returns:
         (exit status, whole output).

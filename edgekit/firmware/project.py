@@ -1,4 +1,4 @@
-"""A firmware project on disk: made from generated C and the templates, then written to, built and uploaded."""
+"""A firmware project on disk: makes it from generated C and the templates, builds and uploads it."""
 
 import re
 import sys
@@ -52,14 +52,14 @@ def create(
         app: the application: "xormodel", or "carclassifier" for a network that takes images.
         directory: the project's folder; made if missing.
         model_files: the files that `edgekit.codegen.export` wrote: NAME.h, NAME.cpp.
-        options: an `Options`; None takes the ones of the existing project, or the defaults.
+        options: an `Options`; None means the options of the existing project, or the defaults.
 
     Returns:
         The project.
 
     Raises:
         ValueError: an unknown application or options of the wrong kind.
-        FirmwareError: the model files are not what `codegen.export` writes, or the folder holds something else.
+        FirmwareError: the model files are not from `codegen.export`, or the folder has other files.
     """
     if app not in APPS:
         raise InvalidValue(f"there is no application {app!r}; there are: {', '.join(APPS)}")
@@ -117,7 +117,7 @@ class Project:
 
     Attributes:
         directory: its folder.
-        app, model, engine: what it was made from.
+        app, model, engine: the names of the application, the network and the engine.
         options: its `Options`.
     """
 
@@ -164,8 +164,8 @@ class Project:
     ) -> None:
         """Build and write it to the board.
 
-        The simulated board is started once to see that it boots; the emulated Xtensa core runs the network and prints
-        its outputs and the instructions they took.
+        The simulated board is started once, to see that it boots. The emulated Xtensa core runs the network, and prints
+        its outputs and the number of instructions.
 
         Args:
             env: "sim", "esp_eye" or "xtensa".

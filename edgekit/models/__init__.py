@@ -1,8 +1,8 @@
-"""The networks of the lessons, as Keras models, and the one rule by which images enter them.
+"""The networks of the lessons, as Keras models, and the one rule that turns images into their inputs.
 
 An image is uint8 RGB, 0 to 255. A network takes ``preprocess(image)``: float32, (x - 128) / 128, so from -1 to 1. The
-board does the same in integers: with the input's scale 1 / 128 and zero point 0, which images from black to white give
-in calibration, int8 is ``x - 128`` exactly.
+board does the same with integers. Calibration images from black to white give the input's scale 1 / 128 and zero point
+0, and then int8 is exactly ``x - 128``.
 """
 
 from edgekit.models.architectures import mobilenet_v1, xor_mlp

@@ -1,4 +1,4 @@
-"""The shapes of the lessons' networks. Keras is imported inside, since it brings TensorFlow and takes seconds."""
+"""The architectures of the lessons' networks. Only the functions import Keras, because importing it takes seconds."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 def xor_mlp() -> "keras.Model":
     """A network for exclusive or: 2 inputs, 8 hidden units with tanh, 1 sigmoid output; 33 parameters.
 
-    Two hidden units are enough to represent the function, but not to learn it: from many starting points they settle
-    where two of the four rows stay at 0.5. ReLU does so too, even with eight units (31 of 200 starting points), since a
-    unit that is off for every input has no gradient. Eight units with tanh learned it from all of 2,000
-    starting points.
+    Two hidden units are enough to represent the function, but not to learn it: from many starting points, training ends
+    with outputs of 0.5 for two of the four rows. With ReLU this happens even with eight units (31 of 200 starting
+    points), because a unit that is off for every input has no gradient. Eight units with tanh learned the function from
+    all of 2,000 starting points.
 
     Returns:
         A compiled `keras.Model`: (N, 2) -> (N, 1). ``edgekit.training.fit(model, load("xor"), epochs=100)`` trains it.
@@ -46,10 +46,10 @@ _BLOCKS = (
 def mobilenet_v1(input_shape: tuple[int, int, int] = (96, 96, 3), alpha: float = 0.25) -> "keras.Model":
     """MobileNetV1 with one sigmoid output (Howard et al. 2017, https://arxiv.org/abs/1704.04861), not trained.
 
-    Layers, names and weights are those of `keras.applications.MobileNet`, whose ImageNet weights it can load, up to the
-    last layer. One difference: Keras pads before a convolution with stride 2 in a layer of its own; here it is that
-    convolution's SAME padding, which for sides that are multiples of 32 means exactly the same zeros (none before, one
-    after).
+    Up to the last layer, layers, names and weight shapes are those of `keras.applications.MobileNet`, so that its
+    ImageNet weights can be loaded. There is one difference: before a convolution with stride 2, Keras has a separate
+    padding layer. Here the convolution has SAME padding. If the sides are multiples of 32, the zeros are the same (none
+    before, one after).
 
     Args:
         input_shape: (height, width, channels), height and width multiples of 32.

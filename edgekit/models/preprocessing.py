@@ -1,4 +1,4 @@
-"""Turns an image into a network's input: written once, so that training, calibration and the board agree."""
+"""Turns an image into a network's input. It is written once, so that training, calibration and the board agree."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from edgekit.errors import InvalidType
 
 
 def preprocess(images: np.ndarray) -> np.ndarray:
-    """uint8 images, 0 to 255, as float32 from -1 to 1: (x - 128) / 128.
+    """Turn uint8 images, 0 to 255, into float32 from -1 to 1: (x - 128) / 128.
 
-    Keras's MobileNet takes x / 127.5 - 1 instead: quantized with its scale, half of the pixels lie on a rounding tie.
-    Here each pixel is a whole number of steps of 1 / 128, and int8 is x - 128.
+    Keras's MobileNet takes x / 127.5 - 1 instead. Quantized with that scale, half of the pixels are exactly between two
+    steps. Here each pixel is a whole number of steps of 1 / 128, and int8 is x - 128.
 
     Args:
         images: uint8, any shape; channels RGB, last.

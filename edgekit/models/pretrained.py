@@ -1,4 +1,4 @@
-"""The trained networks that come with edgekit. docs/model-card.md says where they are right and where they fail."""
+"""The trained networks that come with edgekit. docs/model-card.md tells their accuracy and where they fail."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ def load_pretrained(name: str) -> "keras.Model":
         A `keras.Model`: preprocessed images (N, 96, 96, 3) -> (N, 1), the probability of a car.
 
     Raises:
-        ValueError: no network has that name; the message lists those there are.
+        ValueError: no network has this name; the message lists the existing ones.
     """
     if name not in _PRETRAINED:
         raise InvalidValue(f"no trained network is called {name!r}; there are {', '.join(_PRETRAINED)}")

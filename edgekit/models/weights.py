@@ -32,7 +32,7 @@ def load(model: "keras.Model", path: str | PathLike[str]) -> None:
         path: the .npz file.
 
     Raises:
-        ValueError: the file holds other weights than the model has; the message names one.
+        ValueError: the file's weights do not fit the model; the message names one that does not.
     """
     weights = _named(model)
     with np.load(path, allow_pickle=False) as arrays:

@@ -1,7 +1,7 @@
 """A network as plain data: named tensors and the ops between them. See `Network`.
 
 ops         the kinds of op: facts, shapes, float32 arithmetic
-graph       Network, and what is asked of one
+graph       Network, and functions on it
 keras       reads a Keras model
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 dispatch    the table from a kind of op to a function

@@ -1,7 +1,7 @@
-"""The one way in which edgekit chooses what to do with an op: a table from its kind to a function.
+"""The table from an op's kind to a function: edgekit chooses the function for an op in no other way.
 
-Every room that treats ops has such a table: their float arithmetic, their int8 arithmetic, their form in a .tflite file
-and their C. A test holds all tables to the same kinds, so that an op which lacks one of them is found by name.
+There is such a table for float arithmetic, for int8 arithmetic, for .tflite files and for C. A test checks that all
+tables have the same kinds, and names each op that is missing in one of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,10 +30,10 @@ class Dispatch:
         self._functions: dict[str, Callable[..., Any]] = {}
 
     def register(self, *kinds: str) -> Callable[[Function], Function]:
-        """A decorator that enters a function for these kinds.
+        """Return a decorator that enters a function for these kinds.
 
         Raises:
-            ValueError: one of them has a function already.
+            ValueError: one of the kinds already has a function.
         """
 
         def enter(function: Function) -> Function:

@@ -1,7 +1,7 @@
 """Folds and fuses the ops of a network that was just read, as a converter does.
 
 A reader makes one op of each layer. Three passes then fold explicit padding into convolutions, fold batch normalization
-into weights, and fuse activations into the op before; what is left is written with the ops that int8 has.
+into weights, and fuse activations into the op before. The result has only ops that int8 has.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from edgekit.network import windows
 from edgekit.network.ops import OPS, Op, Shape
 
-# Kinds that only a reader makes: none of them is left after `fold`.
+# Kinds that only a reader makes: `fold` removes all of them.
 TEMPORARY = ("batch_norm", "relu", "relu6")
 
 
@@ -20,8 +20,8 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], output: str) -> list[Op]:
     """Fold and fuse.
 
     Args:
-        ops: in order; besides the kinds of `OPS` also those of `TEMPORARY`. A batch_norm has its factors as weights.
-        shapes: dict from tensor name to shape; tensors that are needed in between are added.
+        ops: in order; of the kinds in `OPS` and in `TEMPORARY`. A batch_norm has its factors as weights.
+        shapes: dict from tensor name to shape; new tensors between ops are added to it.
         output: name of the network's output.
 
     Returns:
@@ -36,7 +36,7 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], output: str) -> list[Op]:
 def _merge(
     ops: Sequence[Op], shapes: dict[str, Shape], output: str, absorb: Callable[[Op, Op, dict[str, Shape]], Op | None]
 ) -> list[Op]:
-    """Let one op absorb the only reader of its output, wherever `absorb` gives the merged op."""
+    """Merge an op with the only op that reads its output, wherever `absorb` returns a merged op."""
     merged_ops, position = list(ops), 0
     while position < len(merged_ops):
         op = merged_ops[position]
@@ -52,7 +52,7 @@ def _merge(
 
 
 def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
-    """Padding before a VALID window is SAME padding, where the two agree; otherwise it stays an op."""
+    """Turn padding before a VALID window into SAME padding, if both are equal; otherwise the padding stays an op."""
     if op.kind != "pad" or reader.kind not in ("conv2d", "depthwise_conv2d") or reader.padding != "valid":
         return None
     height, width, _ = shapes[op.inputs[0]]
@@ -62,7 +62,7 @@ def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
 
 
 def _batch_norm(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
-    """Scale the weights and move the bias of the op before: Jacob et al. 2018, section 3.2."""
+    """Put the batch normalization into weights and bias of the op before: Jacob et al. 2018, section 3.2."""
     if reader.kind != "batch_norm" or op.kind not in OPS or not OPS[op.kind].weighted:
         return None
     factor = reader.weights
@@ -80,10 +80,10 @@ def _activation(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
 
 
 def _lower(op: Op, shapes: dict[str, Shape]) -> list[Op]:
-    """An activation or batch normalization with nothing to fuse into, as an op of the same meaning that int8 has.
+    """Replace an activation or batch normalization that cannot be fused by an equal op that int8 has.
 
-    A clamp is a 1 x 1 max pooling with that activation: TensorFlow Lite Micro's own RELU6 op forgets to rescale. Batch
-    normalization is a 1 x 1 depthwise convolution.
+    A clamp becomes a 1 x 1 max pooling with this activation, because TensorFlow Lite Micro's RELU6 op does not rescale.
+    Batch normalization becomes a 1 x 1 depthwise convolution.
     """
     if op.kind not in TEMPORARY:
         return [op]

@@ -1,6 +1,6 @@
 """A network as plain data: named tensors and the ops between them, with batch normalization folded in.
 
-TensorFlow does not cross this line. `edgekit.network.from_keras` reads a Keras model; everything after it is NumPy.
+`edgekit.network.from_keras` reads a Keras model. All later steps use NumPy, and none needs TensorFlow.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,7 +15,7 @@ from edgekit.network.ops import Op, Shape, op_macs, run_op
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Ops in topological order over named tensors: what a `Network` and one in int8 have in common.
+    """Ops in topological order over named tensors: the common part of a `Network` and a `QuantizedNetwork`.
 
     Attributes:
         name: the model's name.
@@ -32,7 +32,7 @@ class Graph:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of an inference: weights times the positions they are used at."""
+        """Multiply-accumulates of an inference: for each weight, the number of positions at which it is used."""
         return sum(op_macs(op, self.shapes) for op in self.ops)
 
     @property
@@ -91,7 +91,7 @@ class Network(Graph):
         Args:
             x: float array of shape (N, *input shape).
             batch_size: images at a time; small batches stay in the processor's cache.
-            keep: names of the tensors wanted; by default all. Others are let go as soon as no op reads them.
+            keep: names of the tensors to yield; by default all. The memory of others is freed when no op needs them.
 
         Yields:
             dict from tensor name to float32 array (n, *shape), for each batch of n images in turn.
@@ -107,7 +107,7 @@ class Network(Graph):
 
 
 def check_input(network: Graph, x: np.ndarray) -> np.ndarray:
-    """x as an array, if it is a batch of real inputs of this network.
+    """Return x as an array, after checking that it is a batch of real inputs for this network.
 
     Args:
         network: a `Network`, or one in int8.
@@ -157,11 +157,11 @@ def with_ops(network: Network, ops: Iterable[Op]) -> Network:
 
 
 def map_weights(network: Network, change: Callable[[Op], np.ndarray]) -> Network:
-    """The network with other weights, to see what they do to it.
+    """The network with other weights, for experiments.
 
     Args:
         network: a `Network`.
-        change: function from an `Op` with weights to the new ones, of the same shape.
+        change: function from an `Op` with weights to its new weights, of the same shape.
 
     Returns:
         A `Network` in float32.

@@ -1,7 +1,7 @@
-"""Reads a Keras model into a `Network`: the only reader that knows Keras.
+"""Reads a Keras model into a `Network`: all code for Keras layers is here.
 
-Reading makes ops of each layer, in a function for each kind of layer; `edgekit.network.folding` then folds and fuses
-them as a converter does. Keras itself is not imported: the model that is read brings it.
+For each kind of layer, a function makes its ops; then `edgekit.network.folding` folds and fuses them as a converter
+does. This module does not import Keras: who has a Keras model has imported it.
 """
 
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ _NOTES = {
 
 
 def from_keras(model: "keras.Model") -> Network:
-    """The same network as plain data, batch normalization folded and activations fused.
+    """Return the same network as plain data, with batch normalization folded and activations fused.
 
     Args:
         model: a built `keras.Model`, Sequential or functional, with one input and one output.
 
     Returns:
-        A `Network` of the model's name, whose `run` agrees with ``model.predict`` to float32 rounding.
+        A `Network` with the model's name; its `run` agrees with ``model.predict`` up to float32 rounding.
 
     Raises:
         ValueError: the model is not built, has several inputs or outputs, holds weights that are not numbers, or a
@@ -62,12 +62,12 @@ def from_keras(model: "keras.Model") -> Network:
 
 
 def supported() -> str:
-    """The layers that can be read, for a message."""
+    """The supported layers, for a message."""
     return ", ".join(f"{kind}{_NOTES.get(kind, '')}" for kind in LAYERS)
 
 
 class Reader:
-    """Collects ops, one for each layer, still with batch normalization and activations of their own.
+    """Collects ops, one for each layer; batch normalization and activations are still separate ops.
 
     Attributes:
         ops: the ops so far, in order.
@@ -124,7 +124,7 @@ class Reader:
 
 
 def _layer(*names, makes=()):
-    """A decorator that enters a function for these layers, which become ops of these kinds."""
+    """Return a decorator that enters a function for these layers, which become ops of these kinds."""
     KINDS.update(makes)
     return LAYERS.register(*names)
 
@@ -134,7 +134,7 @@ def _refuse(layer, what):
 
 
 def _functional(model):
-    """The graph of a model: itself, or what a Sequential model keeps."""
+    """The functional model: the model itself, or the one inside a Sequential model."""
     if not getattr(model, "built", False):
         raise InvalidValue(f"{model.name!r} is not built: give it an Input layer, or call it once on data")
     graph = getattr(model, "_functional", None) or model
@@ -204,7 +204,7 @@ def _dense(reader, layer, inputs):
     bias = _bias(layer, weights, len(kernel))
     then = _activation_of(layer)
     rank = len(reader.shapes[inputs[0]])
-    if rank == 3:  # Keras applies Dense to the last axis: on an image that is a 1 x 1 convolution.
+    if rank == 3:  # Keras applies Dense to the last axis: for an image this is a 1 x 1 convolution.
         return reader.add("conv2d", layer.name, inputs, weights=kernel[:, None, None], bias=bias, then=then)
     if rank != 1:
         _refuse(layer, f"an input of shape {reader.shapes[inputs[0]]}")

@@ -1,4 +1,4 @@
-"""The ops that a network is made of: for each kind its options, its output's shape and its meaning in float32.
+"""The ops of a network: for each kind its options, its output's shape and its float32 arithmetic.
 
 Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels are last. Weights are
 
@@ -28,10 +28,10 @@ class Op:
     Attributes:
         kind: a key of `OPS`.
         name: the layer's name.
-        inputs: names of the tensors it reads.
-        output: name of the tensor it writes.
-        weights: float32 in a `Network`, int8 in a `QuantizedNetwork`, None where the kind has none.
-        bias: float32 or int32, shape (out,); None where the kind has none.
+        inputs: names of the tensors that it reads.
+        output: name of the tensor that it writes.
+        weights: float32 in a `Network`, int8 in a `QuantizedNetwork`, None if the kind has none.
+        bias: float32 or int32, shape (out,); None if the kind has none.
         weight_scales: float32, shape (out,) or (1,); only in a `QuantizedNetwork`.
         stride: (vertical, horizontal).
         padding: "same" or "valid".
@@ -75,9 +75,10 @@ class Kind:
         inputs: number of activations it reads; None for any number.
         weighted: whether it has weights and a bias.
         macs: function from the op and its output's shape to its multiply-accumulates.
-        same_scale: whether its int8 output has the scale and zero point of its input: it moves or chooses values.
-        fixed_scale: (scale, zero point) of its int8 output where the specification fixes them.
-        scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, so that equalization may pass it.
+        same_scale: whether its int8 output has the scale and zero point of its input, because it only moves or chooses
+            values.
+        fixed_scale: (scale, zero point) of its int8 output, if the specification fixes them.
+        scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
     """
 
     options: tuple[str, ...] = ()
@@ -95,7 +96,7 @@ RUN = Dispatch("edgekit/network/ops.py")  # function(op, inputs, shape): the op 
 
 
 def kind(name: str, **facts: Any) -> Callable[[Callable], Callable]:
-    """A decorator that makes a kind of op: its facts (see `Kind`), and the function below it as its float32 meaning."""
+    """Return a decorator that enters a kind with its facts (see `Kind`); its function is the float32 arithmetic."""
     OPS[name] = Kind(**facts)
     return RUN.register(name)
 
@@ -131,7 +132,7 @@ def op_macs(op: Op, shapes: dict[str, Shape]) -> int:
 
 
 def _moved_window(channels: Callable[[Op, int], int]) -> Callable[[Op, Sequence[Shape]], Shape]:
-    """The shape function of an op that moves a window; `channels` counts those of its output."""
+    """The shape function of an op that moves a window; `channels` gives the number of output channels."""
 
     def shape(op, shapes):
         height, width, depth = shapes[0]

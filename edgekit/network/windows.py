@@ -1,7 +1,7 @@
 """Sliding windows in NumPy, shared by the float and the integer network.
 
-Everything here works on floating point arrays of shape (N, height, width, channels). Integer inference calls it with
-whole numbers: sums of whole numbers are exact in float32 below 2**24 and in float64 below 2**53, whatever their order.
+The functions take floating point arrays of shape (N, height, width, channels). Integer inference calls them with whole
+numbers: sums of whole numbers are exact in float32 below 2**24 and in float64 below 2**53, in any order.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 
 def one_thread() -> AbstractContextManager:
-    """A context in which NumPy's matrix products keep to one thread: those of a few images are too small to share."""
+    """A context in which NumPy's matrix products use one thread: for a few images, more threads do not help."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")
@@ -27,13 +27,13 @@ def output_size(size: Pair, window: Pair, stride: Pair, padding: str) -> Pair:
 
 
 def same_padding(size: Pair, window: Pair, stride: Pair) -> tuple[Pair, Pair]:
-    """((top, bottom), (left, right)) of TensorFlow's SAME padding: as even as it can be, the odd cell at the end."""
+    """((top, bottom), (left, right)) of TensorFlow's SAME padding: equal on both sides, or one cell more at the end."""
     rows, columns = (max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, window, stride, strict=True))
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
 def pad_for(x: np.ndarray, window: Pair, stride: Pair, padding: str, value: float) -> np.ndarray:
-    """x with the border that this padding asks for, filled with value."""
+    """x with the border for this padding, filled with value."""
     if padding != "same":
         return x
     (top, bottom), (left, right) = same_padding(x.shape[1:3], window, stride)

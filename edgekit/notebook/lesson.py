@@ -1,4 +1,4 @@
-"""Help for the lessons' notebooks: places to fill in, and a test that says which step of a program is wrong."""
+"""Helpers for the lessons' notebooks: `TODO` marks a gap, and `try_program` says which step of a program is wrong."""
 
 import re
 import sys
@@ -124,18 +124,20 @@ def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: 
     if are_of(right):
         return None
     if not scores.any():
-        return "it says 0 to every image: is the model run (3), and its output read into `score` (4)?"
+        return "its score is 0 for every image: is the model run (3), and its output read into `score` (4)?"
     if are_of(np.trunc(right)):
         return "the inputs are all 0 or -1: C++ divides whole numbers into whole numbers; write 128.0f (2)"
     if any(are_of(pixels / by) for by in (127.5, 128, 255)):
-        return "the inputs are from 0 up: subtract 128 first (2)"
+        return "the inputs start at 0, not at -1: subtract 128 first (2)"
     if are_of(pixels) or are_of(pixels - 128):
         return "the inputs are not divided by 128 (2)"
     if np.ptp(scores) < 1e-6:
-        return f"it says {scores[0]:.4f} to every image: are the pixels put into the model (2), and is it run (3)?"
+        return (
+            f"its score is {scores[0]:.4f} for every image: are the pixels put into the model (2), and is it run (3)?"
+        )
     if np.allclose(scores[1:], quantized.predict(right).ravel()[:-1], atol=1e-3):
-        return "each answer is that of the image before: is the model run (3) after the pixels are put in (2)?"
+        return "each score belongs to the image before: is the model run (3) after the pixels are put in (2)?"
     return (
-        "it does not say what your network says: are all Model::input_size values put in (2), each as "
+        "its scores differ from your network's: are all Model::input_size values put in (2), each as "
         "(pixel - 128) / 128.0f, before the model is run (3)?"
     )

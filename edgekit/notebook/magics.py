@@ -1,4 +1,4 @@
-"""The notebook's magics: %%firmware writes a program, %flash brings it to the board, %monitor and %board show it.
+"""The notebook's magics: %%firmware saves a program, %flash writes it to a board, %monitor and %board show its output.
 
 They use the project that was last created or opened (`edgekit.firmware.create`), and the board that is plugged in, or
 the simulated one if there is none.
@@ -21,7 +21,7 @@ _COMPILED = {".cpp", ".cc", ".c", ".h", ".hpp"}
 
 
 class Explained(EdgekitError):
-    """An error that the notebook shows as one sentence without a traceback; the cell counts as failed."""
+    """An error that the notebook shows as one sentence without a traceback. The cell still counts as failed."""
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
@@ -52,7 +52,7 @@ def _firmware(line: str, cell: str) -> None:
     """``%%firmware src/main.cpp``: write the cell to this file of the project and compile it at once."""
     name = line.strip().strip("'\"")
     if not name:
-        raise Explained("say which file the cell is: %%firmware src/main.cpp")
+        raise Explained("name the file to write: %%firmware src/main.cpp")
     with _explaining():
         project = this_notebook.project()
         is_new = not (project.directory / name).exists()

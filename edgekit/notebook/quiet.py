@@ -1,7 +1,7 @@
-"""Keeps TensorFlow's remarks about its own build out of a lesson, where they look like errors.
+"""Hides TensorFlow's messages about its own build, because in a lesson they look like errors.
 
-Since 2.20 the remarks at import ("Could not find cuda drivers ...") obey no setting, so the standard error stream is
-held back while TensorFlow is imported, and shown only if the import fails.
+Since version 2.20, no setting hides the messages at import ("Could not find cuda drivers ..."). So the standard error
+stream is held back while TensorFlow is imported, and shown only if the import fails.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""The pictures of the lessons, in one style that is read equally well in JupyterLab's light and dark theme.
+"""The pictures of the lessons, in one style that is readable in JupyterLab's light and dark themes.
 
-Each function returns a `Picture`. A notebook shows the one that a cell ends with; ``picture.show()`` shows it anywhere,
-``picture.savefig(path)`` writes it. Matplotlib is imported when the first picture is drawn.
+Each function returns a `Picture`. A notebook shows a picture that is the last value of a cell; ``picture.show()`` shows
+it anywhere, and ``picture.savefig(path)`` saves it. Matplotlib is imported when the first picture is drawn.
 
     learning      loss, points, decision_boundary, output_against_noise, neurons
     classifying   images, confusion, roc, scores, agreement

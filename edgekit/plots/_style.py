@@ -1,4 +1,4 @@
-"""How every picture looks: one style that is read equally well in JupyterLab's light and dark theme."""
+"""The style of all pictures: it is readable in JupyterLab's light and dark themes."""
 
 import functools
 import io
@@ -59,7 +59,7 @@ def _picture_class():
     class Picture(Figure):
         """A Matplotlib figure that shows itself in a notebook, sharp on any screen and without a background.
 
-        It is not registered with pyplot: so it is drawn once, by the cell that returns it, and is forgotten with it.
+        It is not registered with pyplot, so that only the cell that returns it draws it, and its memory is freed.
         """
 
         def _repr_mimebundle_(self, include=None, exclude=None):
@@ -74,7 +74,7 @@ def _picture_class():
             return bundle, {"image/png": {"width": width, "height": height}}
 
         def show(self, warn: bool = True) -> None:
-            """Show the picture here, where a cell does not end with it."""
+            """Show the picture now; needed if it is not the last value of a cell."""
             from IPython.display import display
 
             display(self)
@@ -84,7 +84,7 @@ def _picture_class():
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with the house style: ``with style(): ...`` also for your own Matplotlib figure."""
+    """Draw with edgekit's style; you can use ``with style(): ...`` for your own Matplotlib figures too."""
     with extra("lessons"):
         import matplotlib
 
@@ -97,7 +97,7 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1, **subpl
 
     Args:
         width, height: inches; a notebook shows 96 pixels an inch, and on a laptop is about 9 inches wide.
-        columns, rows: of axes.
+        columns, rows: numbers of axes.
         subplots: passed to `Figure.subplots`.
 
     Returns:
@@ -108,7 +108,7 @@ def figure(width: float, height: float, columns: int = 1, rows: int = 1, **subpl
 
 
 def in_style(draw: Draw) -> Draw:
-    """A decorator: the function draws with the house style."""
+    """A decorator: the function draws with edgekit's style."""
 
     @functools.wraps(draw)
     def styled(*args, **kwargs):
@@ -119,7 +119,7 @@ def in_style(draw: Draw) -> Draw:
 
 
 def repeat(colors: Sequence[str]) -> Iterator[str]:
-    """The colours over and over."""
+    """As many colours as needed; they repeat."""
     while True:
         yield from colors
 

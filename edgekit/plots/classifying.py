@@ -1,4 +1,4 @@
-"""Pictures of what a classifier sees and says: images, confusion matrix, ROC, outputs."""
+"""Pictures of a classifier's images and answers: images, confusion matrix, ROC, outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def images(
     *,
     columns: int = 8,
 ) -> Figure:
-    """Images side by side, each with words under it and, where it is known, a frame: green is right, red is wrong.
+    """Draw images side by side, each with a caption, and if given with a frame: green is right, red is wrong.
 
     Args:
         pictures: uint8 (N, H, W, 3), at most 64; or a `Dataset`, whose class names are then the captions.
@@ -82,15 +82,15 @@ def _frame(width, height, color):
 def confusion(
     matrices: np.ndarray | Mapping[str, np.ndarray], class_names: Sequence[str] = ("no car", "car"), title: str = ""
 ) -> Figure:
-    """Confusion matrices: a row for what is in the images, a column for what was said.
+    """Draw confusion matrices: a row for each label, a column for each answer.
 
     Args:
         matrices: counts (2, 2), or a dict from a label to such a matrix.
         class_names: of the two classes.
-        title: above, where there is only one.
+        title: above the matrix, if there is only one.
 
     Returns:
-        A `Picture`; right answers are blue, wrong ones red, as strong as their share of the row.
+        A `Picture`; right answers are blue, wrong ones red; a stronger colour is a larger share of the row.
 
     Raises:
         ValueError: a matrix is not (2, 2).
@@ -120,7 +120,7 @@ def confusion(
 
 
 def _readable(ax, matrix):
-    """White numbers on full colours, in either theme."""
+    """The colour of a number: white on strong colours, in both themes."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     for text, share in zip(ax.texts, np.repeat(shares.ravel(), 2), strict=True):
         if share > 0.5:
@@ -129,7 +129,7 @@ def _readable(ax, matrix):
 
 @in_style
 def roc(curves: Mapping[str, tuple], title: str = "Every threshold at once") -> Figure:
-    """Receiver operating characteristic: the share of cars found, against the share of other images called a car.
+    """Draw the receiver operating characteristic: the share of cars found, against that of other images called a car.
 
     Args:
         curves: dict from a label to (false positive rates, true positive rates), each (T,), or to
@@ -164,13 +164,13 @@ def scores(
     class_names: Sequence[str] = ("no car", "car"),
     title: str = "What the network answers",
 ) -> Figure:
-    """How often each output occurs, by what the image shows: the less the two overlap, the better.
+    """Draw how often each output occurs, for each label: the less the two histograms overlap, the better.
 
     Args:
         outputs: (N,) from 0 to 1, or a dict from a label to such arrays.
         labels: (N,) 0 or 1.
         class_names: of the two classes.
-        title: above, where there is only one.
+        title: above the histogram, if there is only one.
 
     Returns:
         A `Picture`.
@@ -196,7 +196,7 @@ def scores(
 def agreement(
     real: np.ndarray, integer: np.ndarray, labels: np.ndarray, title: str = "Float against int8, image by image"
 ) -> Figure:
-    """The outputs of two networks for the same images; on the diagonal they agree.
+    """Draw the outputs of two networks for the same images; on the diagonal they are equal.
 
     Args:
         real, integer: (N,) outputs from 0 to 1.
@@ -204,7 +204,7 @@ def agreement(
         title: above the picture.
 
     Returns:
-        A `Picture`; in the shaded quarters the answer is another one.
+        A `Picture`; in the shaded quarters the two answers differ.
     """
     real, integer, labels = (np.asarray(values).ravel() for values in (real, integer, labels))
     picture, ax = figure(4.6, 3.8)

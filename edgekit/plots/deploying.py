@@ -1,4 +1,4 @@
-"""Pictures of a network on a board: the arena over time, and where instructions, flash and memory go."""
+"""Pictures of a network on a board: the arena over time, and the use of instructions, flash and memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Costs(Protocol):
 
 @in_style
 def arena(arena: ArenaLike, ops: Sequence[str], title: str | None = None) -> Figure:
-    """The arena over time: each buffer a bar, as wide as it is needed and as high as it is large.
+    """Draw the arena over time: each buffer is a bar; its width is the time it is needed, its height is its size.
 
     Args:
         arena: an `edgekit.codegen.arena.Arena`.
@@ -75,7 +75,7 @@ def arena(arena: ArenaLike, ops: Sequence[str], title: str | None = None) -> Fig
 
 @in_style
 def deployment(costs: Costs, budgets: Mapping[str, int]) -> Figure:
-    """Where the instructions go, and how full flash and memory are.
+    """Draw the instructions of each layer, and how full flash and memory are.
 
     Args:
         costs: an `edgekit.cost.Deployment`.

@@ -1,4 +1,4 @@
-"""Pictures of training, and of what a small network does: loss, decision boundary, noise, the network itself."""
+"""Pictures of training and of a small network: loss, decision boundary, noise, the network itself."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @in_style
 def loss(history: Any) -> Figure:
-    """The loss curve of a training run and, where it was measured, the accuracy beside it.
+    """Draw the loss curve of a training run, and beside it the accuracy, if it was measured.
 
     Args:
-        history: what `edgekit.training.fit` returns: lists with one number an epoch, ``loss`` and perhaps ``accuracy``,
-            ``val_loss``, ``val_accuracy``. A `keras.callbacks.History` will do.
+        history: the result of `edgekit.training.fit`: lists with one number for each epoch, ``loss`` and perhaps
+            ``accuracy``, ``val_loss``, ``val_accuracy``. A `keras.callbacks.History` is accepted too.
 
     Returns:
         A `Picture`.
 
     Raises:
-        ValueError: there is no loss in it.
+        ValueError: the history has no loss.
     """
     history = getattr(history, "history", history)
     if not len(history.get("loss", ())):
@@ -66,7 +66,7 @@ def loss(history: Any) -> Figure:
 
 @in_style
 def points(dataset: Dataset, title: str = "Which class is each input?") -> Figure:
-    """The rows of a data set with two inputs as points of the plane, coloured by their class.
+    """Draw the rows of a data set with two inputs as points of the plane, coloured by their class.
 
     Args:
         dataset: a `Dataset` with inputs of shape (N, 2).
@@ -87,14 +87,14 @@ def points(dataset: Dataset, title: str = "Which class is each input?") -> Figur
 def decision_boundary(
     predict: Any, dataset: Dataset | None = None, title: str = "Decision boundary", *, steps: int = 161
 ) -> Figure:
-    """The answers of a classifier with two inputs over the plane; on the line it is undecided, at 0.5.
+    """Draw the answers of a classifier with two inputs over the plane; on the line its output is 0.5.
 
     Args:
         predict: a Keras model, a `Network`, a `QuantizedNetwork`, or a function from inputs (N, 2) to N outputs, each
             from 0 to 1.
-        dataset: a `Dataset` with inputs (N, 2) to draw over it; it also says which part of the plane to show.
+        dataset: a `Dataset` with inputs (N, 2) to draw over it; it also determines the visible part of the plane.
         title: above the picture.
-        steps: points along each side of the grid; the classifier is asked for ``steps ** 2``.
+        steps: points along each side of the grid; the classifier computes ``steps ** 2`` outputs.
 
     Returns:
         A `Picture`.
@@ -107,7 +107,7 @@ def decision_boundary(
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2).astype(np.float32)
     outputs = _predict(predict, grid).reshape(steps, steps)
 
-    # Transparent where undecided, so that the middle is the page's own colour in either theme.
+    # Transparent near 0.5, so that the middle has the page's colour in both themes.
     ends = [(*rgb(CLASS_COLORS[0]), 0.8), (*rgb(INK), 0.0), (*rgb(CLASS_COLORS[1]), 0.8)]
     shades = LinearSegmentedColormap.from_list("undecided", ends)
     picture, ax = figure(4.5, 3.6)
@@ -141,26 +141,26 @@ def output_against_noise(
     *,
     xlabel: str = "noise added to the input",
 ) -> Figure:
-    """Outputs of a network over the noise that was added to its input, one curve for each input.
+    """Draw a network's outputs over the noise that was added to its input, with one curve for each input.
 
     Args:
         noise: (N,) the amount of noise.
-        outputs: {label: outputs from 0 to 1}, or one array; (N,), or (N, D) for D draws of each amount, which become
-            dots around the curve of their mean.
+        outputs: {label: outputs from 0 to 1}, or one array; (N,), or (N, D) for D random draws of each amount, which
+            become dots around the curve of their mean.
         title: above the picture.
-        xlabel: what the amount of noise means.
+        xlabel: the meaning of the amount of noise.
 
     Returns:
         A `Picture`; above the line at 0.5 the answer is 1, below it 0.
 
     Raises:
-        ValueError: a curve has another length than the noise.
+        ValueError: the lengths of a curve and of the noise differ.
     """
     noise = np.asarray(noise, float).ravel()
     curves = outputs if hasattr(outputs, "items") else {"": outputs}
     picture, ax = figure(6.6, 3.3)
     ax.axhline(0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    # On the left, where there is no noise yet, the curves are far from the middle.
+    # The labels are on the left: without noise, the curves are far from the middle there.
     ax.text(0.005, 0.51, "answer 1", color=INK, size=8.5, va="bottom", transform=ax.get_yaxis_transform())
     ax.text(0.005, 0.49, "answer 0", color=INK, size=8.5, va="top", transform=ax.get_yaxis_transform())
     for color, (label, values) in zip(repeat(PALETTE), curves.items(), strict=False):
@@ -181,7 +181,7 @@ def output_against_noise(
 
 @in_style
 def neurons(model: keras.Model, title: str | None = None) -> Figure:
-    """A small network of dense layers as circles and lines: a line's colour is its weight's sign, its width the size.
+    """Draw a small network of dense layers: a line is a weight; its colour is the sign, its width the magnitude.
 
     Args:
         model: a Keras model whose layers with weights are all dense, at most 40 units wide.
@@ -263,9 +263,9 @@ def _scatter(ax, inputs, dataset):
 
 
 def _predict(predict, inputs):
-    """Outputs (N,) of whatever can predict."""
+    """Outputs (N,) of anything that can predict."""
     if hasattr(predict, "predict"):
-        # Keras draws a progress bar into the notebook unless it is told not to.
+        # Without verbose=0, Keras draws a progress bar into the notebook.
         quiet = {"verbose": 0} if hasattr(predict, "layers") else {}
         outputs = predict.predict(inputs, **quiet)
     elif hasattr(predict, "run"):

@@ -1,4 +1,4 @@
-"""Pictures of a large network: its shape, what each layer costs, and how two ways of running it compare."""
+"""Pictures of a large network: its shape, the cost of each layer, and comparisons of measured values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _KIND_COLORS = {"conv2d": BLUE, "depthwise_conv2d": ORANGE, "fully_connected": GREEN, "mean": PURPLE}
 _KIND_NAMES = {
     "conv2d": "convolution (mixes the channels)",
-    "depthwise_conv2d": "depthwise (each channel for itself)",
+    "depthwise_conv2d": "depthwise (each channel separately)",
     "mean": "average over the picture",
     "fully_connected": "weighted sum, then sigmoid",
 }
@@ -25,7 +25,7 @@ _KIND_NAMES = {
 
 @in_style
 def feature_maps(net: Graph, title: str | None = None) -> Figure:
-    """A convolutional network from image to answer: a slab a tensor, as high as the picture, as thick as its channels.
+    """Draw a convolutional network from image to answer: each tensor is a slab, thicker if it has more channels.
 
     Args:
         net: an `edgekit.network.Network` or `QuantizedNetwork` whose input is an image.
@@ -35,7 +35,7 @@ def feature_maps(net: Graph, title: str | None = None) -> Figure:
         A `Picture`.
 
     Raises:
-        ValueError: its input is no image.
+        ValueError: its input is not an image.
     """
     if len(net.shapes[net.input]) != 3:
         raise InvalidValue(f"only networks of images can be drawn as slabs; this one takes {net.shapes[net.input]}")
@@ -85,7 +85,7 @@ def _slab(ax, left, thick, tall, color, label):
 
 @in_style
 def costs(net: Graph, title: str = "What each layer costs") -> Figure:
-    """Parameters and multiply-accumulates of each layer: where a network stores, and where it computes.
+    """Draw the parameters and the multiply-accumulates of each layer: its memory and its work.
 
     Args:
         net: an `edgekit.network.Network` or `QuantizedNetwork`.
@@ -116,7 +116,7 @@ def costs(net: Graph, title: str = "What each layer costs") -> Figure:
 
 @in_style
 def compare(measures: Mapping[str, Mapping[str, Any]], title: str = "") -> Figure:
-    """The same measures of several things side by side, each on its own scale.
+    """Draw several measures of the same things side by side, each measure on its own scale.
 
     Args:
         measures: dict from a measure ("milliseconds", say) to a dict from a label to its value. A value may also be a

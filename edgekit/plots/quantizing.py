@@ -1,4 +1,4 @@
-"""Pictures of real numbers that become int8: steps, ranges, and what is lost."""
+"""Pictures of real numbers that become int8: steps, ranges, and the errors of rounding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def quantization_steps(
     values: ArrayLike, scale: float, zero_point: int, title: str = "Each real number moves to the nearest step"
 ) -> Figure:
-    """Real numbers above the grid of int8 steps that stands for them, and how far each has to move.
+    """Draw real numbers above the int8 steps, and the distance from each number to its step.
 
     Args:
         values: real numbers, any shape, at most 200.
@@ -57,11 +57,11 @@ def quantization_steps(
 def histogram(
     ranges: Ranges, tensor: str, quantization: Quantization | None = None, title: str | None = None
 ) -> Figure:
-    """The values that a tensor took in calibration, with the range that its int8 steps cover.
+    """Draw the values of a tensor in calibration, with the range that its int8 steps cover.
 
     Args:
         ranges: `edgekit.calibration.Ranges` made with ``histograms=True``, or by another observer than "minmax".
-        tensor: its name; of a layer's output, the layer's name.
+        tensor: its name; a layer's output has the layer's name.
         quantization: `edgekit.quantization.Quantization` of the tensor; by default the range is that of `ranges`.
         title: above the picture; by default the tensor's name and the share of values cut off.
 
@@ -77,7 +77,7 @@ def histogram(
     centers = (edges[:-1] + edges[1:]) / 2
     cut = counts[(centers < low) | (centers > high)].sum() / counts.sum()
     picture, ax = figure(8.4, 2.8)
-    # 128 bars are as many as the eye tells apart.
+    # The eye can hardly tell apart more than 128 bars.
     ax.stairs(counts.reshape(-1, 16).sum(axis=1), edges[::16], fill=True, color=BLUE, alpha=0.85)
     for at in (low, high):
         ax.axvline(at, color=ORANGE)
@@ -91,7 +91,7 @@ def noise(
     column: str = "output dB",
     title: str = "Signal to quantization noise, layer by layer",
 ) -> Figure:
-    """Where each way of quantizing loses the signal.
+    """Draw the signal to noise ratio of each layer, for each way of quantizing.
 
     Args:
         tables: dict from a label to the table of `edgekit.quantization.noise.per_layer`, all of one network; or one
@@ -104,12 +104,12 @@ def noise(
     """
     tables = {"": tables} if isinstance(tables, Table) else tables
     curves = {label: dict(zip(table["layer"], table[column], strict=True)) for label, table in tables.items()}
-    return decibels(curves, f"{title}; at 0 dB there is as much noise as signal")
+    return decibels(curves, f"{title}; at 0 dB, noise and signal are equal")
 
 
 @in_style
 def decibels(curves: Mapping[str, Mapping[str, float]], title: str) -> Figure:
-    """Decibels of each layer, a curve for each way of quantizing.
+    """Draw the decibels of each layer, with a curve for each way of quantizing.
 
     Args:
         curves: dict from a label to a dict from a layer's name to its decibels.
@@ -141,12 +141,12 @@ def _short(name):
 
 @in_style
 def pairs(values: Mapping[str, np.ndarray], title: str, xlabel: str = "channel") -> Figure:
-    """A few numbers computed in two or three ways, side by side.
+    """Draw a few numbers that were computed in two or three ways, side by side.
 
     Args:
         values: dict from a label to (n,) numbers, n at most 64.
         title: above the picture.
-        xlabel: what is counted.
+        xlabel: the meaning of the positions 0 to n - 1.
 
     Returns:
         A `Picture`.
@@ -169,7 +169,7 @@ def pairs(values: Mapping[str, np.ndarray], title: str, xlabel: str = "channel")
 def rounding(
     real: np.ndarray, rounded: np.ndarray | Mapping[str, np.ndarray], title: str = "Weights before and after"
 ) -> Figure:
-    """Histograms of real weights, and of what is left of them after rounding.
+    """Draw histograms of real weights, and of the same weights after rounding.
 
     Args:
         real: float array, any shape.
@@ -178,7 +178,7 @@ def rounding(
         title: above the picture.
 
     Returns:
-        A `Picture`; each histogram says how many different values it has.
+        A `Picture`; the title of each histogram gives its number of different values.
 
     Raises:
         ValueError: the shapes differ.
@@ -217,12 +217,12 @@ def channels(
     *,
     most: int = 32,
 ) -> Figure:
-    """The weights of a layer, channel by channel, and the steps that int8 has for each.
+    """Draw the weights of a layer, channel by channel, and the number of int8 steps that each channel uses.
 
     Args:
         rows: float (channels, n), as `edgekit.quantization.by_channel` gives them; the first `most` are drawn.
-        scales: None, or a dict from a label to scales (channels,) or (1,): how many steps of it each channel's largest
-            weight is high, from 0 to 127.
+        scales: None, or a dict from a label to scales (channels,) or (1,). Bars then show each channel's largest weight
+            in steps of its scale, from 0 to 127.
         title: above the picture.
 
     Returns:

@@ -3,9 +3,9 @@
 formulas        all formulas of the lessons, on plain arrays
 parameters      the scales, zero points and multipliers of a network's tensors and ops
 fixed_point     the tables of sigmoid, tanh and softmax
-integer         each op in int8, for reading; fast_integer has the same numbers faster
+integer         each op in int8, in readable form; fast_integer computes the same numbers faster
 quantized       QuantizedNetwork and quantize; shared_scales ties the tensors that need one scale
-assembling      assemble: a network of given numbers
+assembling      assemble: a network from given numbers
 explanation     explain: one output step by step
 noise           signal to quantization noise, layer by layer
 adjustments     equalization before, bias correction after

@@ -2,15 +2,16 @@
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction".
 
-Cross-layer equalization (section 4.1) gives the channels between two layers like ranges, so that one scale serves them
+Cross-layer equalization (section 4.1) gives the channels between two layers similar ranges, so that one scale fits them
 all. relu(W1 x / s) with the next weights W2 * s is the same function as before, for every s > 0. The paper chooses
-s = sqrt(r1 / r2) for each channel, r1 and r2 the largest weights that write and read it. Here r1 and r2 are counted in
-the largest of their tensor: so no tensor's range grows, though some channels must stay as they are. A ReLU6 does not
-allow every s: it clamps at 6. The paper replaces it by a ReLU, which destroys networks whose channels do reach 6. Here
-ReLU6 stays, and only channels are scaled that stay below 6 on the images seen, before and after.
+s = sqrt(r1 / r2) for each channel; r1 and r2 are the largest weights that write and read it. Here r1 and r2 are
+relative to the largest weight of their tensor: so no tensor's range grows, but some channels must stay unchanged. A
+ReLU6 does not allow every s, because it clamps at 6. The paper replaces it by a ReLU, which destroys networks whose
+channels reach 6. Here ReLU6 stays, and a channel is scaled only if it stays below 6 on the given images, before and
+after.
 
-Bias correction (section 4.2): rounded weights shift the mean of a layer's output, and its bias takes the shift back,
-E[W_q x] - E[W x] = E[(W_q - W) x], with the expectation taken over images.
+Bias correction (section 4.2): rounded weights shift the mean of a layer's output. The shift is subtracted from its
+bias: E[W_q x] - E[W x] = E[(W_q - W) x], with the expectation over images.
 """
 
 from dataclasses import replace
@@ -28,18 +29,18 @@ MARGIN = 0.9  # of the way to 6 that an equalized channel may fill on the images
 
 
 def equalize(network: Network, images: np.ndarray, rounds: int = 10) -> Network:
-    """The same function with weights whose channels have ranges more alike.
+    """Return a network that computes the same, with weights whose channels have more similar ranges.
 
     Args:
         network: a `Network`.
         images: float array (N, *input shape), real values; they show which channels stay below a ReLU6's 6.
-        rounds: how often to go over all pairs of layers; a layer between two others is in two pairs.
+        rounds: how often to equalize all pairs of layers; a layer between two others is in two pairs.
 
     Returns:
-        A `Network` over the same tensors, whose output on these images is the same to float32 rounding.
+        A `Network` over the same tensors; its output on these images is the same up to float32 rounding.
 
     Raises:
-        ValueError: no images, or of another shape.
+        ValueError: there are no images, or they have another shape.
     """
     images = check_input(network, images)
     if not len(images):
@@ -58,7 +59,7 @@ def equalize(network: Network, images: np.ndarray, rounds: int = 10) -> Network:
 
 
 def _pairs(network):
-    """(position of the op that writes, of the only op that reads, tensors between) where both have weights."""
+    """(position of the op that writes, of the only op that reads, tensors between) for pairs of ops with weights."""
     readers = {}
     for position, op in enumerate(network.ops):
         for name in op.inputs:
@@ -90,7 +91,7 @@ def _peaks(network, images):
 
 
 def _factors(first, second, peak):
-    """The number to divide each channel by: 1 for those that must stay."""
+    """The number by which each channel is divided: 1 for channels that must stay unchanged."""
     r1 = np.abs(by_channel(first.weights, first.kind)).max(axis=1).astype(np.float64)
     r2 = _read_ranges(second, len(r1))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,18 +122,18 @@ def _read(op, factors):
 
 
 def correct_bias(network: Network, quantized: QuantizedNetwork, images: np.ndarray) -> QuantizedNetwork:
-    """The quantized network with the biases that bring each channel's mean back to the float network's.
+    """Return the quantized network with new biases, with which each channel's mean is that of the float network.
 
     Args:
         network: the float `Network`.
-        quantized: a `QuantizedNetwork` made of it.
-        images: float array (N, *input shape), real values; those of the calibration will do.
+        quantized: a `QuantizedNetwork` made from it.
+        images: float array (N, *input shape), real values; for example the calibration images.
 
     Returns:
         A `QuantizedNetwork`; only its biases differ.
 
     Raises:
-        ValueError: no images, or the networks are not of one another.
+        ValueError: there are no images, or one network was not made from the other.
     """
     images = check_input(network, images)
     if not len(images):

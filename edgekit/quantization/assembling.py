@@ -1,4 +1,4 @@
-"""Makes a network in int8 of given numbers, and checks each, so that a wrong one is refused by the name of its op."""
+"""Makes a network in int8 from given numbers. It checks each number, and an error names the op or tensor."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,19 +13,19 @@ from edgekit.quantization.parameters import FIXED, Quantization, by_channel, fro
 from edgekit.quantization.quantized import QuantizedNetwork
 from edgekit.quantization.shared_scales import groups
 
-_LARGEST_BIAS = 2**30  # of an int32, half: the other half is for the sum
+_LARGEST_BIAS = 2**30  # half of an int32: the other half is for the sum
 
 
 def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[str, Any]) -> QuantizedNetwork:
-    """A `QuantizedNetwork` made of given numbers instead of chosen ones: so a student's own go to the board.
+    """Make a `QuantizedNetwork` from given numbers, so that a student's own numbers go to the board.
 
     Args:
         network: a `Network`. Its biases are rounded here, to steps of s_in * s_w.
         activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. Outputs of
-            sigmoid, softmax and tanh get the scale that the specification fixes, whatever is given for them.
-        weights: dict from the name of each op with weights to a pair (q, scales): q the int8 weights, whole numbers
-            from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them; scales with a
-            number for each output channel, or with one for all.
+            sigmoid, softmax and tanh always get the scale that the specification fixes.
+        weights: dict from the name of each op with weights to a pair (q, scales). q holds the int8 weights, whole
+            numbers from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them. scales has
+            one number for each output channel, or one number for all.
 
     Returns:
         `QuantizedNetwork`.
@@ -64,7 +64,7 @@ def _get(given, name, what):
 
 def _pair(value, what):
     if value is None or value is Ellipsis:
-        raise InvalidValue(f"for {what} there is {value!r} yet: is the task above it done?")
+        raise InvalidValue(f"for {what} the value is still {value!r}: is the task above it done?")
     try:
         first, second = value
     except (TypeError, ValueError):
@@ -111,7 +111,7 @@ def _weights(op, pair):
     scales = np.atleast_1d(scales).astype(np.float32)
     if scales.shape not in ((rows[0],), (1,)):
         raise InvalidValue(
-            f"{op.name!r} needs {rows[0]} scales, one a channel, or a single one; got shape {scales.shape}"
+            f"{op.name!r} needs {rows[0]} scales, one for each channel, or a single one; got shape {scales.shape}"
         )
     if not (np.isfinite(scales) & (scales > 0)).all():
         channel = int(np.argmin(np.isfinite(scales) & (scales > 0)))
@@ -127,6 +127,6 @@ def _bias(op, input_scale, scales):
         scale = np.broadcast_to(scales, op.bias.shape)[channel]
         raise InvalidValue(
             f"the scale of channel {channel} of {op.name!r}, {scale:.3g}, is so small that its bias does not fit into "
-            "an int32; a channel whose weights are all 0 takes any scale, 1 for example"
+            "an int32; if all weights of a channel are 0, any scale is right, for example 1"
         )
     return np.rint(steps).astype(np.int32)

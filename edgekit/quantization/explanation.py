@@ -1,4 +1,4 @@
-"""Follows one output of an int8 network step by step, to show why a desktop and a device may differ by one."""
+"""Shows every step to one output of an int8 network, and why a desktop and a device may differ by one."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Explanation(Table):
     """A `Table` of the steps to one output.
 
     Attributes:
-        position: of the output in its tensor.
-        output: what the device computes, int8.
-        desktop: what a desktop computes that rounds once, in float32, as XNNPACK does.
+        position: index of the output in its tensor.
+        output: the device's result, int8.
+        desktop: the result of a desktop that rounds once, in float32, as XNNPACK does.
     """
 
     position: tuple[int, ...] = ()
@@ -30,14 +30,14 @@ class Explanation(Table):
 def explain(
     network: QuantizedNetwork, op: Op | str, q: np.ndarray, position: tuple[int, ...] | None = None
 ) -> Explanation:
-    """One output value followed through accumulator, multiplier, both roundings, zero point and clamp.
+    """Show one output value's accumulator, multiplier, both roundings, zero point and clamp.
 
     Args:
         network: a `QuantizedNetwork`.
         op: one of its ops with weights, or its name.
-        q: int8 input of the network, of its input shape, as `quantize_input(real)[0]`.
-        position: index of the value in the op's output; by default one at which a desktop that rounds once differs from
-            a device that rounds twice, if there is one, and the first otherwise.
+        q: int8 input of the network, of its input shape, for example `quantize_input(real)[0]`.
+        position: index of the value in the op's output. By default it is a value for which a desktop that rounds once
+            differs from a device that rounds twice; if there is none, it is the first value.
 
     Returns:
         A table that a notebook shows, with the attributes position, output (the device's int8) and desktop.
@@ -102,7 +102,7 @@ def _table(network, op, position, total, output, desktop):
     verdict = (
         "Device and desktop agree here."
         if output == desktop
-        else f"The device says {output}, the desktop {desktop}: the value lies so near the middle of two steps that "
+        else f"The device gives {output}, the desktop {desktop}: the value is so near the middle of two steps that "
         "rounding twice and rounding once give different results."
     )
     title = f"{op.name}[{place}], a {op.kind}"

@@ -1,23 +1,23 @@
-"""May be skipped: the same integers as `integer`, many times faster, by floating point where that is exact.
+"""Computes the same integers as `integer`, many times faster; readers who learn the arithmetic may skip this file.
 
-Three facts make it so.
+It uses floating point where that is exact. Three facts prove it.
 
-1.  Whole numbers have no rounding in float32 below 2^24, nor in float64 below 2^53: a sum of products computed as a
-    matrix product is exact in any order, as long as the sum of the magnitudes stays below.
+1.  Whole numbers below 2^24 have no rounding in float32, and below 2^53 none in float64. So a sum of products, computed
+    as a matrix product, is exact in any order if the sum of the magnitudes stays below this bound.
 
 2.  Both roundings of `requantize` together are one floor. The first is floor(v + 1/2) with v = a * M / 2^31. The
     second, a shift by e with halves up, is floor((h + 2^(e-1)) / 2^e). And floor(floor(y) / n) = floor(y / n), so that
 
         floor((floor(v + 1/2) + 2^(e-1)) / 2^e) = floor(v / 2^e + 1/2 + 2^-(e+1)).
 
-    TensorFlow Lite Micro rounds halves away from zero in the second step, which below zero (v + 1/2 < 0, e > 0) takes
-    one less: 2^-e less inside the floor. Where a ReLU clamps at the zero point, nothing below zero is seen.
+    TensorFlow Lite Micro rounds halves away from zero in the second step. Below zero (v + 1/2 < 0, e > 0) this gives
+    one less: 2^-e less inside the floor. If a ReLU clamps at the zero point, no result depends on this.
 
 3.  All of these are multiples of 2^-(31+e), so that float64 holds them exactly while they stay below 2^53 such steps:
-    |a + b| * M for the product, and 2^(31+e) more for each unit added. A bias is but a constant to add:
-    (a + b) * k + c is a * k + (b * k + c). So is the zero point, if there is room for it; otherwise it is added last.
+    |a + b| * M for the product, and 2^(31+e) more for each unit added. A bias is only another constant:
+    (a + b) * k + c is a * k + (b * k + c). So is the zero point, if the bound allows it; otherwise it is added last.
 
-`fast_step` proves the bounds for each op from its weights, and gives None where they do not hold.
+`fast_step` proves the bounds for each op from its weights, and returns None if they do not hold.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ ACCUMULATE = Dispatch("edgekit/quantization/fast_integer.py")
 
 
 def fast_step(network: Quantized, op: Op) -> "Callable[[np.ndarray, Workspace], np.ndarray] | None":
-    """A function from int8 (n, *input shape) and a `Workspace` to the op's int8 output; None if not surely exact."""
+    """A function from int8 (n, *input shape) and a `Workspace` to the op's int8 output; None without a proof."""
     source = network.quantization[op.inputs[0]]
     z_in, z_out = source.zero_point, network.quantization[op.output].zero_point
     reach = max(QMAX - z_in, z_in - QMIN)
@@ -41,7 +41,7 @@ def fast_step(network: Quantized, op: Op) -> "Callable[[np.ndarray, Workspace], 
     accumulators = sums + np.abs(op.bias.astype(np.float64))
     multipliers, shifts = requantization(network, op)
     k = multipliers * 2.0 ** (shifts.astype(np.float64) - 31)
-    # Channels too faint to make a quarter of a step are 0 in every image, whatever their scale.
+    # Channels that never reach a quarter of a step are 0 in every image, for any scale.
     faint = (accumulators == 0) | ((accumulators * k < 0.25) & (shifts <= -2))
     k, e = np.where(faint, 0, k), np.where(faint, 0, np.maximum(-shifts, 0)).astype(np.float64)
     lowest, highest = output_bounds(network, op)
@@ -74,7 +74,7 @@ def fast_step(network: Quantized, op: Op) -> "Callable[[np.ndarray, Workspace], 
             np.floor(lines, out=lines)
             lines += above - early
         np.clip(lines, 0, highest - lowest, out=lines)
-        np.copyto(result, scaled, casting="unsafe")  # nothing is negative now, so that cutting the fraction is a floor
+        np.copyto(result, scaled, casting="unsafe")  # no value is negative now, so cutting the fraction is a floor
 
     def run(q, workspace):
         result = np.empty((len(q), *shape), np.uint8)
@@ -87,14 +87,14 @@ def fast_step(network: Quantized, op: Op) -> "Callable[[np.ndarray, Workspace], 
     return run
 
 
-# Values that NumPy takes in one inner loop: long, to make its start worth while, and short enough for the first cache.
+# Values in one inner loop of NumPy: many, because each loop has a cost, but few enough for the first cache.
 _LINE = 2048
-# Values of an op's output that are worked on at a time, so that what one pass over them writes the next finds in cache.
+# Values of an op's output that are computed together: the results of one pass are still in cache for the next.
 _IN_CACHE = 1 << 16
 
 
 def _line(values, shape):
-    """A value a channel, repeated along as many whole rows of the output as make a line."""
+    """One value for each channel, repeated for as many rows of the output as fit into a line."""
     if len(shape) == 1:
         return values
     height, width, channels = shape
@@ -103,13 +103,13 @@ def _line(values, shape):
 
 
 class Workspace:
-    """Arrays to write into, kept between calls: fresh ones would cost more than what is computed in them."""
+    """Arrays that are kept between calls, because making new ones takes longer than the computation."""
 
     def __init__(self) -> None:
         self.arrays: dict[tuple, np.ndarray] = {}
 
     def __call__(self, name: object, shape: tuple[int, ...], dtype: type, zero: bool = False) -> np.ndarray:
-        """An array of this name and shape; with `zero` it starts as zeros, and stays so where nobody writes."""
+        """Return the array of this name and shape; with `zero`, it is filled with zeros when it is made."""
         key = name, shape, dtype
         if key not in self.arrays:
             self.arrays[key] = (np.zeros if zero else np.empty)(shape, dtype)
@@ -142,7 +142,7 @@ def _conv2d(network, op, z_in):
             columns = x.reshape(-1, channels)
         else:
             x = _padded(q, op, z_in, workspace)
-            # The inputs under one row of the window lie in one piece: copied whole, not cell by cell.
+            # The inputs under one row of the window are contiguous: copying them together is faster than cell by cell.
             image, row, column, value = x.strides
             under = np.lib.stride_tricks.as_strided(
                 x,

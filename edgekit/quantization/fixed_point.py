@@ -1,8 +1,8 @@
-"""Sigmoid, tanh and softmax on int32 fractions, as gemmlowp computes them and TensorFlow Lite Micro with it.
+"""Sigmoid, tanh and softmax on int32 fractions, as gemmlowp and TensorFlow Lite Micro compute them.
 
 A number in Qm has m integer bits: its raw int32 stands for raw / 2^(31 - m). Arrays are int64 here, so that products
-fit; their values are int32. The functions follow gemmlowp's fixedpoint.h step by step, for a rounding in the middle
-shows in the result: a table made with floats differs.
+fit; their values fit into an int32. The functions follow gemmlowp's fixedpoint.h step by step, because each rounding
+changes the result: a table made with floats would differ.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def table(kind: str, quantization: Quantization) -> np.ndarray:
     radius = _input_radius(4, np.frexp(float(quantization.scale) * 2.0**27)[1])
     x = requantize(np.where(np.abs(q) < radius, q, 0), multiplier, shift)
     y = rounding_shift(sigmoid(x), 23) - 128 if kind == "sigmoid" else rounding_shift(tanh(x), 24)
-    # Micro looks at the lower end first. With steps of 8 or more the radius is 0 and so its sigmoid(0) is -128.
+    # Micro tests the lower end first. With steps of 8 or more the radius is 0, so that its sigmoid(0) is -128.
     y = np.where(q <= -radius, -128, np.where(q >= radius, 127, y))
     return np.clip(y, -128, 127).astype(np.int8)
 
@@ -53,7 +53,7 @@ def softmax(q: np.ndarray, quantization: Quantization) -> np.ndarray:
     q = np.asarray(q, np.int64)
     exponentials = exponentials_of_steps(quantization)[q.max(axis=-1, keepdims=True) - q]
     total = rounding_shift(exponentials, 12).sum(axis=-1, keepdims=True)
-    # total is in Q12 and at least 1: shifted left until its first bit is where the sign goes, it is 1 + x, x in [0, 1).
+    # total is in Q12 and at least 1: shifted left until its first bit is the sign bit, it is 1 + x, x in [0, 1).
     leading_zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     reciprocal = one_over_one_plus((total << leading_zeros) - 2**31)
     y = rounding_shift(high_mul(reciprocal, exponentials), 12 - leading_zeros + 31 - 8) - 128
@@ -61,7 +61,7 @@ def softmax(q: np.ndarray, quantization: Quantization) -> np.ndarray:
 
 
 def exponentials_of_steps(quantization: Quantization) -> np.ndarray:
-    """exp(-d * scale) for a distance of d = 0 to 255 steps, as softmax counts it: Q0, 0 where it is too small.
+    """exp(-d * scale) for a distance of d = 0 to 255 steps, for softmax: Q0, and 0 if it is too small.
 
     Args:
         quantization: `Quantization` of the tensor.
@@ -92,8 +92,8 @@ def tanh(x: np.ndarray) -> np.ndarray:
 def exp_of_negative(x: np.ndarray, integer_bits: int) -> np.ndarray:
     """exp(x) of x <= 0: Qm in, Q0 out.
 
-    x = rest - quarters: a Taylor polynomial gives the exponential of the rest, in [-1/4, 0), and one factor for each
-    bit of the quarters does the others.
+    x = rest - quarters. A Taylor polynomial gives the exponential of the rest, which is in [-1/4, 0). For each bit of
+    the quarters, the result is multiplied by one factor.
     """
     fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
@@ -136,10 +136,10 @@ def _shift_left(x, exponent):
 
 
 def _input_multiplier(scale, integer_bits):
-    """(M, shift) that take input steps to Qm."""
+    """(M, shift) that convert input steps to Qm."""
     return multiplier_and_shift(min(float(scale) * 2.0 ** (31 - integer_bits), 2.0**31 - 1))
 
 
 def _input_radius(integer_bits, shift):
-    """How many input steps Qm can hold, after which the result is as good as its limit."""
+    """The number of input steps that Qm can hold; beyond it, the result equals its limit."""
     return int(np.floor((2**integer_bits - 1) * 2.0 ** (31 - integer_bits) / 2.0**shift))

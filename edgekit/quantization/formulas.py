@@ -48,12 +48,12 @@ def weight_scales(weights: np.ndarray, axis: int | None, bits: int = 8, least: A
     """s_w[c] = max|w[c]| / 127, float32 (channels,) or (1,); 127 is 2^(bits - 1) - 1, `least` the smallest allowed."""
     rows = weights.reshape(1, -1) if axis is None else np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
     scales = np.maximum(np.abs(rows).max(axis=1).astype(np.float64) / (2 ** (bits - 1) - 1), least)
-    scales[scales < TINY] = 1.0  # a channel of zeros: any scale will do
+    scales[scales < TINY] = 1.0  # a channel of zeros: any scale is right
     return scales.astype(np.float32)
 
 
 def along(scales: np.ndarray, ndim: int, axis: int | None) -> np.ndarray:
-    """The scales with as many axes as the weights have, so that each meets its channel."""
+    """The scales with as many axes as the weights, so that NumPy uses each scale for its channel."""
     shape = [1] * ndim
     shape[0 if axis is None else axis] = -1
     return scales.reshape(shape)

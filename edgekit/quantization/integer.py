@@ -1,9 +1,9 @@
 """Integer inference in NumPy: the reference that TensorFlow Lite Micro, the generated C and the board agree with.
 
 The results equal integer arithmetic. Sums of products are computed in floating point, because that is many times
-faster and, while every partial sum stays below 2^24 (float32) or 2^53 (float64), exact: such whole numbers have no
-rounding, in whatever order they are added. Each op here is written for reading; `fast_integer` has a second body for
-those with weights, for networks whose bounds it can prove.
+faster. It is exact while every partial sum stays below 2^24 (float32) or 2^53 (float64): such whole numbers have no
+rounding, in any order. Each op here is written to be read; `fast_integer` has faster code for the ops with weights, for
+networks whose bounds it can prove.
 """
 
 import os
@@ -74,11 +74,11 @@ def walk(
         yield run_chunk(q[start : start + batch_size], workspace)
 
 
-# Images that a thread takes through the network at a time: enough to make NumPy's calls worth their while.
+# Images that a thread computes together: enough that the cost of NumPy's calls matters little.
 _FEWEST, _MOST = 4, 25
 
 
-# What `_compile` computes from a network's weights, kept as long as the network.
+# The results of `_compile` for a network's weights, kept as long as the network.
 _STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -106,7 +106,7 @@ def _compile(network, keep=None):
 
 
 def _in_threads(function, chunks, workers):
-    """function(chunk, workspace) of each chunk, a workspace a thread, the matrix products within one thread each."""
+    """function(chunk, workspace) of each chunk: one workspace for each thread, and one thread for a matrix product."""
     from concurrent.futures import ThreadPoolExecutor
 
     from threadpoolctl import threadpool_limits
@@ -240,7 +240,7 @@ def _rescale(network, op):
 
 
 def rescale_table(network: Quantized, op: Op) -> np.ndarray:
-    """Every int8 in the steps of a rescale op's output.
+    """Convert every int8 to the steps of a rescale op's output.
 
     Returns:
         int8 array (256,), indexed by the input's bits as an unsigned byte: 0 to 127, then -128 to -1.

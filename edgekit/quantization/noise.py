@@ -1,8 +1,8 @@
-"""Measures how much of a signal quantization leaves, layer by layer: where a network loses its accuracy.
+"""Measures the noise of quantization layer by layer, to find where a network loses its accuracy.
 
     SQNR = 10 log10( sum of signal^2 / sum of (signal - quantized signal)^2 )  dB
 
-Each bit more is 6 dB more. Above 30 dB a layer is hardly harmed; near 0 dB its output is as much noise as signal.
+One more bit gives 6 dB more. Above 30 dB a layer loses almost nothing; at 0 dB its output has as much noise as signal.
 """
 
 import numpy as np
@@ -20,15 +20,15 @@ def per_layer(network: Network, quantized: QuantizedNetwork, images: np.ndarray)
 
     Args:
         network: the float `Network`.
-        quantized: a `QuantizedNetwork` made of it.
+        quantized: a `QuantizedNetwork` made from it.
         images: float array (N, *input shape), real values; a few dozen are enough.
 
     Returns:
-        `Table` with the columns layer, kind, "weights dB" (of the rounded weights alone; nan where an op has none) and
+        `Table` with the columns layer, kind, "weights dB" (of the rounded weights alone; nan if an op has none) and
         "output dB" (of the op's output, with all noise from the ops before).
 
     Raises:
-        ValueError: no images, or the networks are not of one another.
+        ValueError: there are no images, or one network was not made from the other.
     """
     images = check_input(network, images)
     if not len(images):
@@ -53,7 +53,7 @@ def per_layer(network: Network, quantized: QuantizedNetwork, images: np.ndarray)
 
 
 def decibels(signal: np.ndarray, quantized: np.ndarray) -> float:
-    """The ratio for two arrays of one shape, in dB; infinite where they are equal."""
+    """The ratio for two arrays of the same shape, in dB; infinite if they are equal."""
     signal = np.asarray(signal, np.float64)
     return _decibels(np.sum(signal**2), np.sum((signal - quantized) ** 2))
 

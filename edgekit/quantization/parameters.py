@@ -1,4 +1,4 @@
-"""The quantization parameters of tensors and ops: what the formulas give for the ops of a network."""
+"""The scales, zero points, multipliers and bounds of a network's tensors and ops, computed with the formulas."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +12,7 @@ from edgekit.quantization import formulas
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a tensor of activations is stored: real = scale * (q - zero_point), q an int8."""
+    """Scale and zero point of a tensor of activations: real = scale * (q - zero_point), q an int8."""
 
     scale: np.float32
     zero_point: int
@@ -27,7 +27,7 @@ class Quantization:
 
 
 class Quantized(Protocol):
-    """A network in int8, as the arithmetic sees it: `QuantizedNetwork` is one."""
+    """The parts of a network in int8 that the arithmetic needs; a `QuantizedNetwork` has them."""
 
     @property
     def name(self) -> str: ...
@@ -54,8 +54,8 @@ FIXED = {
     for kind, facts in OPS.items()
     if facts.fixed_scale
 }
-# The finest scale at which sigmoid, softmax and tanh can read their input: their fixed-point arithmetic has no finer
-# steps, and TensorFlow Lite Micro stops on them.
+# The finest input scale of sigmoid, softmax and tanh: their fixed-point arithmetic has no finer steps, and TensorFlow
+# Lite Micro stops the process on finer scales.
 FINEST = np.float32(2.0**-20)
 
 
@@ -88,7 +88,7 @@ def dequantized_weights(op: Op) -> np.ndarray:
 
 
 def requantization(network: Quantized, op: Op) -> tuple[np.ndarray, np.ndarray]:
-    """The integers that take an op's accumulator to its output's scale: one multiplier and shift for each channel.
+    """The integers that convert an op's accumulator to its output's scale: one multiplier and shift for each channel.
 
     d = s_in * s_w / s_out, in whole numbers by `formulas.multiplier_and_shift`.
 

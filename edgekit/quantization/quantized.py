@@ -1,4 +1,4 @@
-"""A network in int8, and how scales and zero points are chosen for it."""
+"""A network in int8, and `quantize`, which chooses its scales and zero points."""
 
 from dataclasses import dataclass, field, replace
 
@@ -34,7 +34,7 @@ class QuantizedNetwork(Graph):
         return integer.run(self, q)
 
     def predict(self, real: np.ndarray) -> np.ndarray:
-        """Real values in, real values out, by way of `run`: float (N, *input shape) to float32 (N, *output shape)."""
+        """Run on real values and return real values: float (N, *input shape) to float32 (N, *output shape)."""
         return self.dequantize_output(self.run(self.quantize_input(real)))
 
     def quantize_input(self, real: np.ndarray) -> np.ndarray:
@@ -57,14 +57,14 @@ def quantize(
         scheme: of the weights: "per_channel" (a scale for each output channel; fully connected layers have one for the
             whole tensor, as the specification says), "per_tensor" (one scale for each op), or "naive" (no scale:
             q = round(w)).
-        bits: of a weight, 2 to 8. Fewer than 8 are stored in an int8 all the same.
+        bits: bits of a weight, 2 to 8. Weights with fewer bits are also stored as int8.
         weights: the name of `scheme` in version 0.1.
 
     Returns:
         `QuantizedNetwork`.
 
     Raises:
-        ValueError: an unknown scheme, bits out of range, or ranges of another network.
+        ValueError: the scheme is unknown, bits is out of range, or the ranges are of another network.
     """
     scheme = weights or scheme
     if scheme not in SCHEMES:
@@ -74,7 +74,7 @@ def quantize(
     missing = set(network.shapes) - set(ranges.limits)
     if missing:
         raise InvalidValue(
-            f"these ranges are not of this network: tensors {', '.join(sorted(missing))} were not calibrated"
+            f"these ranges are of another network: the tensors {', '.join(sorted(missing))} were not calibrated"
         )
     network, tensors = _tensor_quantizations(network, ranges)
     ops = []
@@ -89,7 +89,8 @@ def quantize(
 def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:
     """The op with int8 weights and int32 bias.
 
-    A channel that is all but constant, whose bias is more than 2^21 steps of s_in * s_w, gets larger steps.
+    A channel that is almost constant has very small weights. If its bias would be more than 2^21 steps of s_in * s_w,
+    it gets larger steps.
     """
     axis = channel_axis(op.kind) if scheme == "per_channel" else None
     if scheme == "naive":
@@ -104,7 +105,7 @@ def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:
 
 
 def _tensor_quantizations(network, ranges):
-    """The network, and a `Quantization` for each tensor; tensors that share one cover the widest of their ranges."""
+    """The network, and a `Quantization` for each tensor; if tensors share one, it covers the widest of their ranges."""
     network, leader = groups(network, FIXED)
     # A rescale op writes the values that it reads.
     source = {op.output: op.inputs[0] for op in network.ops if op.kind == "rescale"}

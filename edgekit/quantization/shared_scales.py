@@ -1,8 +1,8 @@
 """Finds the tensors that have to share a scale, and adds a rescale op where they cannot.
 
-Pooling, padding, reshaping and concatenating move values without computing any, so their inputs and output are in the
-same steps. Most often one scale, of the widest of their ranges, serves them all. A sigmoid, tanh or softmax has a scale
-of its own, fixed by the specification: concatenated with other values, its output is first rescaled to theirs.
+Pooling, padding, reshaping and concatenating move values without computing new ones, so their inputs and output must
+have the same scale. Usually this is the scale of the widest range. But the specification fixes the scale of a sigmoid,
+tanh or softmax: before its output is concatenated with other values, it is rescaled to their scale.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from edgekit.quantization.parameters import Quantization
 
 
 def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network, dict[str, str]]:
-    """Tie the tensors that share a scale.
+    """Group the tensors that share a scale.
 
     Args:
         network: a `Network`.
         fixed: dict from op kind to the `Quantization` its output always has.
 
     Returns:
-        (network, leader): the network, a "rescale" op added before each concatenation that would tie a fixed scale to
-        another; and dict from tensor name to the name that stands for its group.
+        (network, leader). In the network, a "rescale" op is added before each concatenation that would put a fixed
+        scale and another scale into one group. leader is a dict from tensor name to the name that stands for its group.
     """
     leader = {name: name for name in network.shapes}
     known = {op.output: fixed[op.kind] for op in network.ops if op.kind in fixed}

@@ -1,7 +1,7 @@
-"""Opens a lesson in JupyterLab: the lessons there are, the student's own copy, the server, and a trial of all of it.
+"""Opens a lesson in JupyterLab: lists the lessons, makes the student's copy, starts the server, and can check all this.
 
-`edgekit start` and start-notebook.sh both come here. start-notebook.sh does so with the machine's bare Python as well,
-before anything is installed: apart from `check`, this folder uses the standard library only.
+`edgekit start` and start-notebook.sh both use this folder. start-notebook.sh runs it with the machine's own Python,
+before any package is installed. So this folder uses only the standard library, except in `check`.
 """
 
 from edgekit.start.command import main

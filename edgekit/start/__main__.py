@@ -1,4 +1,4 @@
-"""``python -m edgekit.start``: what tools/start_notebook.py runs in the environment that it has made."""
+"""``python -m edgekit.start``: tools/start_notebook.py runs it in the environment that it has made."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Tries a lesson out as a student would: starts the real server and the notebook's kernel, runs its first cells, stops.
+"""Checks that a lesson starts: runs the real server, the notebook's kernel and its first cells, and stops them.
 
-``edgekit start NAME --check`` and ``start-notebook.sh NAME --check`` run this as a process of its own, in the lesson's
-environment, to prepare a room of laptops.
+``edgekit start NAME --check`` and ``start-notebook.sh NAME --check`` run this in a separate process, in the lesson's
+environment. It helps to prepare a room of laptops.
 """
 
 import json
@@ -31,7 +31,7 @@ class CheckError(EdgekitError):
 
 
 class Server:
-    """A running JupyterLab server, spoken to over its REST interface.
+    """A running JupyterLab server, used over its REST interface.
 
     Args:
         folder: the server's root.
@@ -110,10 +110,10 @@ class Server:
 
 
 class Kernel:
-    """The notebook's kernel, spoken to through the server, as the browser does.
+    """The notebook's kernel, used through the server as by the browser.
 
     Args:
-        server: runs already.
+        server: a running server.
         notebook: a file in the server's root.
     """
 
@@ -156,7 +156,7 @@ class Kernel:
         printed: list[str] = []
         deadline = time.monotonic() + CELL_PATIENCE
         reply, idle = None, False
-        # The reply and what was printed come by two ways: only both ends together are the end.
+        # The reply and the printed text come on two channels: the cell has ended only when both have ended.
         while time.monotonic() < deadline and not (reply and idle):
             try:
                 received = self.socket.recv()
@@ -185,7 +185,7 @@ class Kernel:
 
 
 def first_cells(notebook: Path) -> list[str]:
-    """The source of the code cells above the first one that the student is to fill in."""
+    """The source of the code cells before the first cell that the student has to fill in."""
     cells = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         graded = cell.get("metadata", {}).get("nbgrader", {})
@@ -197,14 +197,14 @@ def first_cells(notebook: Path) -> list[str]:
 
 
 def check(notebook: Path, port: int) -> None:
-    """Start the server and the kernel and run the notebook's first cells, saying how far it is.
+    """Start the server and the kernel, run the notebook's first cells, and print each step.
 
     Args:
         notebook: the student's own copy.
         port: a free port.
 
     Raises:
-        CheckError: something of it does not work.
+        CheckError: one of these steps does not work.
     """
     server = Server(notebook.parent, port)
     try:

@@ -1,4 +1,4 @@
-"""The words of `edgekit start` and start-notebook.sh, and the order of what they do."""
+"""The command line of `edgekit start` and start-notebook.sh: its options, and the order of the steps."""
 
 import argparse
 import errno
@@ -12,27 +12,27 @@ from edgekit.start import server
 from edgekit.start.workspace import StartError, available, copy_lesson
 
 START_NOTEBOOK = "start-notebook.sh"
-STOPPED = "\nStopped; the next start goes on from here."
+STOPPED = "\nStopped; the next start continues from here."
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "edgekit start") -> int:
-    """Open a lesson; with success, JupyterLab takes this process's place.
+    """Open a lesson; on success, JupyterLab replaces this process.
 
     Args:
-        arguments: the words after the program's name; None takes the process's own.
+        arguments: the arguments after the program's name; None means those of this process.
         program: the name in usage messages.
 
     Returns:
-        The exit status: 0, 1 when something went wrong, 2 for a wrong name, 130 when interrupted.
+        The exit status: 0, 1 after an error, 2 for a wrong name, 130 when interrupted.
     """
     return run(parse(arguments, program))
 
 
 def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
-    """Read the command line, or end the process with a message where it is wrong.
+    """Read the command line; if it is wrong, end the process with a message.
 
     Args:
-        arguments: the words after the program's name; None takes the process's own.
+        arguments: the arguments after the program's name; None means those of this process.
         program: the name in usage messages.
     """
     parser = argparse.ArgumentParser(prog=program, description=describe(program))
@@ -49,11 +49,11 @@ def describe(program: str) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser, program: str = "edgekit start") -> None:
-    """Add the command's words to a parser.
+    """Add the command's arguments to a parser.
 
     Args:
         parser: gets the arguments.
-        program: start-notebook.sh has no ``--workspace``: its checkout is the place.
+        program: start-notebook.sh has no ``--workspace``, because it always uses its checkout.
     """
     parser.add_argument("name", nargs="?", metavar="NAME", help="the lesson; --list shows them")
     parser.add_argument("--list", action="store_true", help="list the lessons")
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser, program: str = "edgekit start
         "--port", type=int, metavar="N", help=f"the server's port (default: from {server.FIRST_PORT} on)"
     )
     parser.add_argument(
-        "--reset", action="store_true", help="start afresh; your folder is moved aside, dated, not lost"
+        "--reset", action="store_true", help="start the lesson again; your folder is kept under a name with the date"
     )
     parser.add_argument(
         "--check",
@@ -74,18 +74,18 @@ def add_arguments(parser: argparse.ArgumentParser, program: str = "edgekit start
             "--workspace",
             type=Path,
             metavar="FOLDER",
-            help="the folder that your folder of the lesson lies in (default: workspace, in the current folder)",
+            help="the folder in which your folder of the lesson is made (default: workspace, in the current folder)",
         )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the words say.
+    """Run the command.
 
     Args:
         options: what a parser made with `add_arguments` returned.
 
     Returns:
-        The exit status, unless JupyterLab takes this process's place.
+        The exit status, unless JupyterLab replaces this process.
     """
     status = answer(options)
     if status is not None:
@@ -110,13 +110,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def answer(options: argparse.Namespace) -> int | None:
-    """Answer what needs no JupyterLab: ``--list``, and a lesson's name that is missing or wrong.
+    """Handle the cases that need no JupyterLab: ``--list``, and a lesson's name that is missing or wrong.
 
     Args:
         options: what a parser made with `add_arguments` returned.
 
     Returns:
-        The exit status, or None where a lesson is to be opened.
+        The exit status, or None if a lesson should be opened.
     """
     lessons = available()
     if options.list:
@@ -124,7 +124,7 @@ def answer(options: argparse.Namespace) -> int | None:
             print(f"{name:<20} {title}")
         return 0
     if options.name not in lessons:
-        wrong = f"There is no lesson {options.name!r}" if options.name else "Say which lesson to open"
+        wrong = f"There is no lesson {options.name!r}" if options.name else "Name the lesson to open"
         print(f"{wrong}; there are: {', '.join(lessons) or 'none in notebooks/'}.", file=sys.stderr)
         return 2
     return None
@@ -144,7 +144,7 @@ def explain(error: OSError, folder: Path | None = None) -> str:
     """
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full{where}: make room and start again; nothing of yours was changed."
+        return f"The disk is full{where}: free some space and start again; none of your files was changed."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"The folder {folder or Path.cwd()} cannot be written{where}: check who owns it, or copy it to your home."

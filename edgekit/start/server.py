@@ -1,4 +1,4 @@
-"""Starts JupyterLab on one student's folder, so that the lesson's environment and settings come before the user's."""
+"""Starts JupyterLab on a student's folder, with the lesson's environment and settings before the user's own."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def choose_port(wanted: int | None) -> int:
         raise StartError(f"--port must be 1 to 65535, not {wanted}.")
     for port in [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + 100):
         with socket.socket() as probe:
-            # As the server does: a port whose last connection has just closed counts as free.
+            # The server does the same: a port whose last connection has just closed counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
@@ -54,7 +54,7 @@ def environment() -> dict[str, str]:
     variables["VIRTUAL_ENV"] = sys.prefix
     variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', '')}"
     variables["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel and extensions before the user's others
-    # A page_config.json without the question about news, and without nbgrader's menus, which are for instructors.
+    # This page_config.json turns off the question about news, and nbgrader's menus, which are for instructors.
     configurations = [str(Path(__file__).with_name("lab")), *filter(None, [variables.get("JUPYTER_CONFIG_PATH")])]
     variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(configurations)
     return variables
@@ -64,7 +64,7 @@ def serve(notebook: Path, port: int, browser: bool = True) -> NoReturn:
     """Replace this process by JupyterLab, opened on a notebook.
 
     Args:
-        notebook: the student's own copy; its folder is all that the server shows.
+        notebook: the student's own copy; the server shows only its folder.
         port: a free port.
         browser: open it in a browser.
     """
@@ -76,7 +76,7 @@ def serve(notebook: Path, port: int, browser: bool = True) -> NoReturn:
         "--Application.log_level=WARN",
     ]
     if find_spec("nbgrader"):
-        # nbgrader's parts are for instructors; here they would only complain that there is no course.
+        # nbgrader's extensions are for instructors; here they would only report that there is no course.
         parts = {f"nbgrader.server_extensions.{part}": False for part in _NBGRADER_PARTS}
         server.append(f"--ServerApp.jpserver_extensions={parts}")
     if os.geteuid() == 0:
@@ -88,7 +88,7 @@ def serve(notebook: Path, port: int, browser: bool = True) -> NoReturn:
 
 
 def try_out(notebook: Path, port: int) -> NoReturn:
-    """Replace this process by `edgekit.start.check`, which runs the notebook's first cells in a server of its own.
+    """Replace this process by `edgekit.start.check`, which starts a server and runs the notebook's first cells.
 
     Args:
         notebook: the student's own copy.

@@ -1,4 +1,4 @@
-"""The lessons that come with edgekit, and the student's own copy of one, which nothing overwrites."""
+"""Lists the lessons that come with edgekit, and makes the student's own copy of one, which nothing overwrites."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MANIFEST = ".edgekit.json"  # in a student's folder: the hash of each file as it
 
 
 class StartError(EdgekitError):
-    """A lesson cannot be opened, and the user can change that; the message is one sentence that says how."""
+    """A lesson cannot be opened; the message is one sentence that tells the user what to do."""
 
 
 def lessons_folder() -> Path:
@@ -24,19 +24,19 @@ def lessons_folder() -> Path:
 
 
 def available(lessons: Path | None = None) -> dict[str, str]:
-    """The lessons there are.
+    """List the lessons.
 
     Args:
         lessons: the folder with a folder for each lesson; None takes `lessons_folder`.
 
     Returns:
-        {name: title}, the lesson to begin with first.
+        {name: title}; the first lesson is the one to begin with.
     """
     found = {}
     for path in sorted((lessons or lessons_folder()).glob("*/*.ipynb")):
         if path.stem == path.parent.name:
             found[path.stem] = _title(path)
-    # The lesson without a camera comes first, whatever the alphabet says.
+    # The lesson without a camera comes first, because it is the easiest; the others are in alphabetical order.
     return dict(sorted(found.items(), key=lambda lesson: (lesson[0] != "xormodel", lesson[0])))
 
 
@@ -63,7 +63,7 @@ def copy_lesson(
     Args:
         name: the lesson.
         workspace: the folder that holds the student's folders, one for each lesson.
-        reset: move the student's folder aside, dated, and make a new one.
+        reset: rename the student's folder with the date, and make a new one.
         say: called with one line of progress at a time.
         lessons: the folder with a folder for each lesson; None takes `lessons_folder`.
 
@@ -103,14 +103,14 @@ def copy_lesson(
         say(f"Added to {shown(folder)}: {', '.join(added)}.")
     if changed:
         say(
-            f"Newer in {shown(source)} than in your folder: {', '.join(changed)}. Yours is kept; "
-            "--reset starts afresh with the new and moves yours aside."
+            f"Newer in {shown(source)} than in your folder: {', '.join(changed)}. Your file is kept; "
+            "--reset makes a new folder, and keeps yours under a name with the date."
         )
     return folder
 
 
 def shown(path: Path) -> str:
-    """A path as a message shows it: relative to the current folder where it lies in it."""
+    """A path for messages: relative to the current folder, if it is inside it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
@@ -123,7 +123,7 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all, so that a full disk or an interruption leaves no half notebook."""
+    """Write a file completely or not at all, so that a full disk or an interruption leaves no incomplete notebook."""
     part = target.with_name(f".{target.name}.part")
     try:
         part.write_bytes(content)

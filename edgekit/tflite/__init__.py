@@ -1,8 +1,8 @@
-"""The .tflite file: the student's own numbers in the format that TensorFlow Lite, LiteRT and TensorFlow Lite Micro run.
+"""Writes and reads .tflite files, the format that TensorFlow Lite, LiteRT and TensorFlow Lite Micro run.
 
-No converter stands between. `to_bytes` puts each tensor, scale and op of a network into the flatbuffer unchanged;
-`from_bytes` reads such a file, its own or one from TensorFlow's converter, so that it can be run, compared and compiled
-like any other network here. The format is TensorFlow Lite's schema, version 3 (schema.fbs, file identifier "TFL3").
+No converter is needed: `to_bytes` writes each tensor, scale and op of a network unchanged, so that the file has the
+student's own numbers. `from_bytes` reads such a file, or one from TensorFlow's converter, as a network that can be run,
+compared and compiled. The format is TensorFlow Lite's schema, version 3 (schema.fbs, file identifier "TFL3").
 """
 
 from os import PathLike

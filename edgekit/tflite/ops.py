@@ -1,7 +1,7 @@
-"""Each op in a .tflite file, both ways: its operator code, its options and the constants that it reads.
+"""Writes and reads each kind of op in a .tflite file: its operator code, its options and its constants.
 
-The format is TensorFlow Lite's schema, version 3. `writer` and `reader` walk over a network and a file; all that
-belongs to one kind of op stands here.
+The format is TensorFlow Lite's schema, version 3. `writer` goes over the ops of a network, and `reader` over the
+operators of a file; everything that depends on the kind of an op is here.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ class Operator:
     Attributes:
         code: the name of its operator in the schema.
         micro: the function of TensorFlow Lite Micro's op resolver that registers it.
-        options: the name of its options in the schema; None where it has none.
-        int8_version: the version of the operator that first took int8; in float32 all are of version 1.
+        options: the name of its options in the schema; None if it has none.
+        int8_version: the first version of the operator with int8; in float32 all have version 1.
         also: other operator codes that are read as this kind.
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
-        constants: function(writer, op) to the tensors that it reads besides activations; None where it has none.
-        read: function(call: `reader.Call`) to the attributes of the `Op`, the fused activation excepted.
+        constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
+        read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
     """
 
     code: str

@@ -15,7 +15,7 @@ SUPPORTED = (
     f"{', '.join(sorted(KINDS))}, in float32 or int8, with a fused RELU or RELU6; QUANTIZE and DEQUANTIZE where an "
     "int8 graph takes or gives float32"
 )
-# The converter computes the new shape of a RESHAPE from that of its input, though it never changes.
+# Before a RESHAPE, the converter writes these ops. They compute its new shape from the input's, though it is constant.
 SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
 
 
@@ -27,13 +27,13 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
         name: the network's name; by default the one in the file.
 
     Returns:
-        A `Network` if the file's tensors are float32, a `QuantizedNetwork` if they are int8. Where an int8 graph takes
-        and gives float32, by a QUANTIZE at its begin and a DEQUANTIZE at its end, they are left out: `predict` does
-        what they do.
+        A `Network` if the file's tensors are float32, a `QuantizedNetwork` if they are int8. An int8 graph may take and
+        give float32, with a QUANTIZE at its beginning and a DEQUANTIZE at its end. These two are left out, because
+        `predict` does the same.
 
     Raises:
-        ValueError: the bytes are no .tflite file, or hold what is not supported; the message names the op and lists
-            what is.
+        ValueError: the bytes are no .tflite file, or an op is not supported; the message names the op and lists the
+            supported ones.
 
     Example:
         >>> quantized = from_bytes(pathlib.Path("model.tflite").read_bytes())
@@ -230,7 +230,7 @@ class _Reader:
         return {"weights": weights, "bias": bias.reshape(-1), "weight_scales": scales}
 
     def op_name(self, output):
-        """A layer's name from what the converter makes of it: 'model/conv2d_1/Relu;model/bn/add' is conv2d_1."""
+        """A layer's name, found in the converter's tensor name: 'model/conv2d_1/Relu;model/bn/add' gives conv2d_1."""
         parts = self.names[output].split(";")[0].split(":")[0].split("/")
         name, n = parts[-2] if len(parts) > 1 else parts[0], 1
         unique = name
@@ -263,7 +263,7 @@ class Call:
 
     @property
     def output_tensor(self) -> Any:
-        """The output as the file has it."""
+        """The output tensor in the file."""
         return self.reader.graph.tensors[self.output]
 
     def shape(self, position: int) -> tuple[int, ...]:
@@ -275,7 +275,7 @@ class Call:
         return self.reader.constant(self.inputs[position], dtype)
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise the ValueError that names this operator, what it has, and what is supported."""
+        """Raise the ValueError that names this operator, its unsupported property, and the supported ones."""
         raise InvalidValue(
             f"{self.code} that computes {self.reader.names[self.output]!r} has {what}, which is not supported; "
             f"supported are {SUPPORTED}"

@@ -1,4 +1,4 @@
-"""Writes a .tflite file; see `to_bytes`."""
+"""Writes the tensors, ops and scales of a network as a .tflite file; see `to_bytes`."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
 
 
 def to_bytes(network: Graph) -> bytes:
-    """The network as the bytes of a .tflite file.
+    """Return the network as the bytes of a .tflite file.
 
     Args:
         network: a `Network` (float32) or a `QuantizedNetwork` (int8).
 
     Returns:
-        bytes. Input and output are of the network's own type, with a batch of 1.
+        bytes. Input and output have the network's type, and a batch of 1.
 
     Example:
         >>> pathlib.Path("xormodel.tflite").write_bytes(to_bytes(network))
@@ -34,7 +34,7 @@ class Writer:
         self.network = network
         self.quantization = network.quantization if isinstance(network, QuantizedNetwork) else {}
         self.type = schema.TensorType.INT8 if self.quantization else schema.TensorType.FLOAT32
-        self.buffers = [schema.BufferT()]  # buffer 0 is empty, by convention: the one of all activations
+        self.buffers = [schema.BufferT()]  # by convention, buffer 0 is empty, and all activations use it
         self.tensors: list[Any] = []
         self.codes: list[Any] = []
         self.operators: list[Any] = []
@@ -119,7 +119,7 @@ class Writer:
         bias_scales = self.quantization[op.inputs[0]].scale * scales
         return [
             self._tensor(f"{name}/weights", weights.shape, self.type, self._scales(scales, zeros, dimension), weights),
-            # quantized_dimension of a bias is 0 whatever that of the weights: LiteRT refuses others.
+            # quantized_dimension of a bias is always 0, also if that of the weights is not: LiteRT refuses others.
             self._tensor(
                 f"{name}/bias", bias.shape, self.schema.TensorType.INT32, self._scales(bias_scales, zeros), bias
             ),

@@ -1,4 +1,4 @@
-"""Makes of each training image the many that the ESP-EYE's OV2640 might have taken of the same thing.
+"""Changes each training image at random, as if the ESP-EYE's OV2640 had taken another picture of the same thing.
 
 The camera is held at an angle, its white balance drifts with the light, its small pixels are noisy, its lens is soft
 and darker towards the corners, and at 96x96 its picture was scaled down from a larger one.

@@ -1,6 +1,6 @@
 """Renders the car data: streets with and without a car, 96x96, the same pictures from the same seed.
 
-``python -m recipes.scenes --sheet sheet.png`` draws a contact sheet; ``--output FOLDER`` makes the whole data set anew,
+``python -m recipes.scenes --sheet sheet.png`` draws a contact sheet; ``--output FOLDER`` makes the whole data set,
 in the form that `edgekit.datasets.load("cars", split)` reads.
 """
 

@@ -1,4 +1,4 @@
-"""A board, real or simulated, behind one door."""
+"""A real board and a simulated board work through the same functions."""
 
 import os
 import subprocess

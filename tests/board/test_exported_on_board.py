@@ -1,4 +1,4 @@
-"""An exported network computes on the simulated board and on the emulated core what it computes in Python."""
+"""An exported network gives the same results on the simulated board, on the emulated core and in Python."""
 
 import re
 

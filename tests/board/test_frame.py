@@ -1,4 +1,4 @@
-"""Frames pass through log text, lost, doubled and flipped bytes: whole, or not at all."""
+"""With log text and with lost, doubled and flipped bytes on the line, a frame arrives complete or not at all."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""The serial link brings every input and every answer through, whatever happens to the bytes on the way."""
+"""The serial link delivers every input and every answer, also if the line damages bytes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Boards are found by their USB bridge, and a port that cannot be used is explained with the remedy."""
+"""Boards are found by their USB bridge; if a port cannot be used, the message says why and what to do."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""The protocol has one home in Python and one in C++, with the same numbers and the same bytes for each payload."""
+"""The protocol's two files, in Python and in C++, have the same numbers and the same bytes for each payload."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The generated C means the same network as edgekit's reference, to the bit in int8, and any compiler takes it."""
+"""The generated C gives the results of edgekit's reference, in int8 to the last bit, and any compiler accepts it."""
 
 import ctypes
 import itertools

@@ -1,4 +1,4 @@
-"""A report says what a network will cost on the board, and why one does not fit."""
+"""A report tells the cost of a network on the board, and why a network does not fit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Data sets: every one in the same shape, named by split, honest about what it holds."""
+"""All data sets have the same form, are named by split, and describe their contents correctly."""
 
 import subprocess
 import sys

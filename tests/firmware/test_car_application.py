@@ -1,4 +1,4 @@
-"""The car application: images from the computer or from the camera go through the network on the simulated board."""
+"""The car application runs the network on images from the computer or the camera, on the simulated board."""
 
 import re
 import shutil

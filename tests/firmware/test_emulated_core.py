@@ -1,4 +1,4 @@
-"""The emulated Xtensa core computes what the simulated board does, and counts the same instructions every time."""
+"""The emulated Xtensa core gives the results of the simulated board, and always counts the same instructions."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The firmware project: made from templates, built by the real PlatformIO without a network, never losing a file."""
+"""A firmware project is made from templates, is built by PlatformIO without a network, and never loses a file."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The firmware's options: their lines in sdkconfig.defaults, and their effect on the instructions of an inference."""
+"""The firmware's options write the right lines into sdkconfig.defaults, and change the instructions of an inference."""
 
 import pytest
 from conftest import require

@@ -1,4 +1,4 @@
-"""A class graded side by side, here or on a cluster: who is killed loses nothing, and nobody is graded twice."""
+"""A class is graded in parallel, here or on a cluster: a killed process loses no work, and nobody is graded twice."""
 
 import contextlib
 import os

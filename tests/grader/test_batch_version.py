@@ -1,4 +1,4 @@
-"""A worker grades only with the very code, weights and templates of the one who asks it to."""
+"""A worker grades only if its code, weights and templates equal those of the process that asks it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A student's C++ and .tflite are run in the sandbox: right ones answer, hostile ones gain and reach nothing."""
+"""A student's C++ and .tflite files run in the sandbox: right ones give answers, hostile ones reach nothing."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""nbgrader's own commands grade a class fairly, say why without showing hidden tests, and survive what is handed in."""
+"""nbgrader's own commands grade a class fairly, give reasons without hidden tests, and survive any submission."""
 
 import csv
 import json

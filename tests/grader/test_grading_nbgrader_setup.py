@@ -1,4 +1,4 @@
-"""nbgrader never grades without the configuration of its course: it stops where that fails, and takes former names."""
+"""nbgrader never grades without its course's configuration: it stops if that fails, and accepts former names."""
 
 import nbformat
 import pytest

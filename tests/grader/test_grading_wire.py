@@ -1,4 +1,4 @@
-"""Plain data crosses between the student's kernel and the tests unchanged; hostile text only makes an error."""
+"""Plain data passes unchanged between the student's kernel and the tests; hostile text only causes an error."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""A lesson's text becomes the instructor's notebook and the released one; wrong markers are named."""
+"""A lesson's text becomes the instructor's and the released notebook; errors name wrong markers."""
 
 import re
 import shutil

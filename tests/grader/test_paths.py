@@ -1,4 +1,4 @@
-"""The course lies in grader/course/; a checkout that has files of it in the old place is told what to move where."""
+"""The course is in grader/course/; in a checkout with files at the old place, a message says what to move where."""
 
 import shutil
 import subprocess

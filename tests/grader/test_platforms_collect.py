@@ -1,4 +1,4 @@
-"""A platform's export becomes submitted/STUDENT/NAME/NAME.ipynb: the newest counts, nothing is lost or guessed."""
+"""A platform's export becomes submitted/STUDENT/NAME/NAME.ipynb: the newest file counts, and no file is lost."""
 
 import io
 import shutil

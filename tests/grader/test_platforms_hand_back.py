@@ -1,4 +1,4 @@
-"""Marks and feedback leave in the form Moodle and Canvas take back, and harm nobody who opens them in a spreadsheet."""
+"""Marks and feedback have the form that Moodle and Canvas accept, and are safe to open in a spreadsheet."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The class report says what happened to everybody, and nothing that a student wrote does anything in it."""
+"""The class report covers every student, and no text of a student has an effect in it."""
 
 import base64
 import contextlib

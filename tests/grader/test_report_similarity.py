@@ -1,4 +1,4 @@
-"""A copied solution is found however it was dressed up; solutions that were found twice are left in peace."""
+"""A copied solution is found even if it was disguised; solutions that two students found independently are not."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A kernel of the grader's, whatever the machine does to it."""
+"""The grader's kernels survive faults of the machine."""
 
 import threading
 import time

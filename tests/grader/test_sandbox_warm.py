@@ -1,4 +1,4 @@
-"""Forks of a warm kernel have what it imported, and nothing of each other."""
+"""Forks of a warm kernel have its imported modules, and cannot see each other's data."""
 
 import os
 import signal

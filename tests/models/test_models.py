@@ -1,4 +1,4 @@
-"""The networks: their shape, their size, and the one rule by which images enter them."""
+"""The networks have the right shape and size, and one rule turns images into their inputs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training: the exclusive or is learned from every start, the curves come back, mistakes are named."""
+"""Training learns the exclusive or from every start, returns its curves, and names mistakes."""
 
 import numpy as np
 import pytest

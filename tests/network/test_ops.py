@@ -1,4 +1,4 @@
-"""Every kind of op has all its places (CONTRIBUTING.md, "Add an op"); one that lacks a place is named here."""
+"""Every kind of op has code in all places (CONTRIBUTING.md, "Add an op"); a failing test names the missing place."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the lessons say to a program that is wrong: which step to look at."""
+"""For a wrong program, the lessons' messages name the step to look at."""
 
 import numpy as np
 import pytest
@@ -47,19 +47,19 @@ def test_a_right_program_gives_the_networks_scores_from_camera_and_computer(proj
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ([("float score = model.output(0);", "float score = 0.0f;")], r"it says 0 to every image: .* \(4\)"),
+        ([("float score = model.output(0);", "float score = 0.0f;")], r"its score is 0 for every image: .* \(4\)"),
         ([(INPUT, "(pixels[i] - 128) / 128")], r"write 128.0f \(2\)"),
         ([(INPUT, "pixels[i] / 255.0f")], r"subtract 128 first \(2\)"),
         ([(INPUT, "pixels[i]")], r"not divided by 128 \(2\)"),
         (
             [("        model.invoke();\n", "")],
-            r"to every image: are the pixels put into the model \(2\), and is it run",
+            r"for every image: are the pixels put into the model \(2\), and is it run",
         ),
         ([(f"model.set_input(i, {INPUT});", "")], r"are all Model::input_size values put in \(2\)"),
         ([("i < Model::input_size", "i < 96 * 96")], "are all Model::input_size values put in"),
         (
             [("        model.invoke();\n", ""), ("        for (int i", "        model.invoke();\n        for (int i")],
-            "each answer is that of the image before",
+            "each score belongs to the image before",
         ),
         ([("serial.write_result", "if (score > 2) serial.write_result")], "0 verdicts in 10 seconds, not 8"),
     ],

@@ -1,4 +1,4 @@
-"""The notebook's magics, in a real IPython."""
+"""The notebook's magics work in a real IPython."""
 
 import pytest
 from board_projects import SOLUTION, make
@@ -59,7 +59,7 @@ def test_a_missing_semicolon_is_guessed(shell):
     ("cell", "says"),
     [
         ("%%firmware ../escape.cpp\nint x;", "inside the project"),
-        ("%%firmware\nint x;", "say which file"),
+        ("%%firmware\nint x;", "name the file"),
         ("%monitor soon", "number of seconds"),
         ("%flash /dev/ttyNOTHERE", "plugged in"),
     ],

@@ -1,4 +1,4 @@
-"""TensorFlow is imported without its remarks, and with everything it says when the import fails."""
+"""TensorFlow's messages are hidden when it is imported, and shown if the import fails."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The lessons' pictures: they show what they are given, in both themes, and refuse what cannot be drawn."""
+"""The lessons' pictures show the given data in both themes, and refuse data that cannot be drawn."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A network assembled from given numbers is what `quantize` makes of the same ones, and wrong numbers are named."""
+"""A network assembled from the numbers of `quantize` equals its network, and errors name wrong numbers."""
 
 import numpy as np
 import pytest

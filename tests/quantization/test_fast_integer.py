@@ -1,4 +1,4 @@
-"""The fast body of an op with weights gives the integers of the plain one, wherever it says that it can."""
+"""The fast code for an op with weights gives the integers of the plain code, wherever it has a proof."""
 
 import numpy as np
 import pytest

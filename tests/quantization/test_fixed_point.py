@@ -1,4 +1,4 @@
-"""Sigmoid, tanh and softmax are TensorFlow Lite Micro's to the bit, at every input and at any scale."""
+"""Sigmoid, tanh and softmax equal TensorFlow Lite Micro's to the last bit, for every input and any scale."""
 
 import numpy as np
 import pytest

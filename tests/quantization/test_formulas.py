@@ -1,4 +1,4 @@
-"""The formulas are readable in one sitting, and are what the lessons teach: held against sums done by hand here."""
+"""The formulas are short enough to read in one sitting, and give the numbers that were computed by hand here."""
 
 import ast
 import math

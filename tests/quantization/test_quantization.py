@@ -1,4 +1,4 @@
-"""Quantization follows its formulas, says clearly what it cannot take, and shows where its errors come from."""
+"""Quantization follows its formulas, refuses wrong input with a clear message, and shows where its errors come from."""
 
 import subprocess
 import sys

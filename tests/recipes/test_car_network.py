@@ -1,4 +1,4 @@
-"""The trained car network: what the model card claims holds, its training can be repeated, photographs stay apart."""
+"""The trained car network: the model card's figures are true, and its training can be repeated."""
 
 import json
 

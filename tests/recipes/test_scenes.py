@@ -1,4 +1,4 @@
-"""The rendered streets: the same pictures from the same seed, geometry that hides and shades, labels that hold."""
+"""The rendered streets: the same seed gives the same pictures, objects hide and shade others, labels are right."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The documentation site: built strictly, complete, true in its examples, and readable without a network."""
+"""The documentation site is built strictly, is complete, has working examples, and is readable without a network."""
 
 import html
 import importlib.util

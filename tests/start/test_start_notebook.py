@@ -1,4 +1,4 @@
-"""start-notebook.sh on a bare machine: first and second start, the student's folder, and what goes wrong, for real.
+"""start-notebook.sh on a machine without packages: first and second start, the student's folder, and its errors.
 
 The copy of the repository that these tests start from lies in a path with spaces and has a short lock file, so that a
 real installation takes seconds; one test at the end installs the whole lock file and runs ``--check``.

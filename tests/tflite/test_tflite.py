@@ -1,4 +1,4 @@
-"""What edgekit writes is a .tflite that LiteRT and TensorFlow Lite Micro run, and it means the same network."""
+"""LiteRT and TensorFlow Lite Micro run the .tflite files that edgekit writes, and give the same results."""
 
 import keras
 import numpy as np

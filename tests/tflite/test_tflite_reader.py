@@ -1,4 +1,4 @@
-"""A .tflite file of TensorFlow's converter is read, and means to edgekit what it means to TensorFlow Lite Micro."""
+"""edgekit reads .tflite files of TensorFlow's converter, and gives the results of TensorFlow Lite Micro."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""``pip install edgekit`` alone, in a fresh virtual environment: light, and enough from a .tflite file to a board."""
+"""``pip install edgekit`` alone, in a new virtual environment, is small, and enough from a .tflite file to a board."""
 
 import re
 import subprocess

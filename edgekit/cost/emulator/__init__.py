@@ -1,7 +1,7 @@
 """Runs a network on an emulated Xtensa, a core like the board's, and counts its instructions exactly.
 
-Debian's packages gcc-xtensa-lx106 and qemu-system-misc bring a real compiler and an emulator. The core `lx106` is a
-bare one, the ESP8266's; `dc232b` has what an ESP32's has (MAC16, zero-overhead loops, CLAMPS), but MULSH and the FPU.
+Debian's packages gcc-xtensa-lx106 and qemu-system-misc install the compiler and the emulator. The core `lx106` is the
+simple one of the ESP8266. `dc232b` has MAC16, zero-overhead loops and CLAMPS, as an ESP32 has, but no MULSH and no FPU.
 """
 
 import re
@@ -29,9 +29,9 @@ class Core:
 
     Attributes:
         reset, ram: addresses of the reset vector and of the memory.
-        shift: of the emulator's clock: an instruction takes 2^shift nanoseconds.
-        ticks: of the cycle counter in one instruction, at that shift.
-        flags: for the compiler.
+        shift: the emulator's clock: an instruction takes 2^shift nanoseconds.
+        ticks: ticks of the cycle counter in one instruction, with this shift.
+        flags: options for the compiler.
     """
 
     reset: int
@@ -48,7 +48,7 @@ CORES = {
 
 
 class EmulatorError(EdgekitError, RuntimeError):
-    """The tools are missing, the program does not compile, or it does not end well."""
+    """The tools are missing, the program does not compile, or it fails."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Inference:
 
     Attributes:
         outputs: list of lists of numbers, one for each input.
-        instructions: of the last inference.
+        instructions: instructions of the last inference.
         by_op: instructions of each op of the network, in order, reshapes 0.
         flash: bytes of code and constants of the network, libc and start-up code not counted.
         arena: bytes.
@@ -102,7 +102,7 @@ def infer(model: QuantizedNetwork, inputs: np.ndarray, core: str = "lx106", opti
     numbers = [list(map(int, re.findall(r"-?\d+", line))) for line in text.splitlines()]
     ticks = CORES[core].ticks
     outputs = numbers[: len(inputs)]
-    marks = numbers[len(inputs)] if len(numbers) > len(inputs) else []  # no op of a network that only reshapes
+    marks = numbers[len(inputs)] if len(numbers) > len(inputs) else []  # a network with only reshapes calls no op
     by_op = [0] * len(model.ops)
     positions = [i for i, call in enumerate(result.calls) if call]
     for position, before, after in zip(positions, [0, *marks], marks, strict=False):

@@ -1,6 +1,6 @@
-/* What the emulated core dc232b has and the lx106 lacks, as an ESP32's core has it too: its configuration, and the
-   instructions, which the lx106's assembler does not know, as bytes. The encodings are those of the Xtensa Instruction
-   Set Architecture reference manual. Force-included before the code. An ESP32 also has MULSH, which dc232b lacks. */
+/* Features that the emulated core dc232b and an ESP32 have, but not the lx106: the configuration, and the instructions
+   as bytes, because the lx106's assembler does not have them. The encodings are from the Xtensa Instruction Set
+   Architecture reference manual. This file is included before the code. An ESP32 also has MULSH, dc232b does not. */
 #ifndef __ASSEMBLER__
 #  define XCHAL_HAVE_MAC16 1
 #  define XCHAL_HAVE_LOOPS 1
@@ -82,7 +82,7 @@ __asm__(
     "    .macro mula.aa.hh s, t\n"
     "    .xtensa_rrr 7, 11, 0, .L\\s, .L\\t, 4\n"
     "    .endm\n"
-    /* The loop's body must be one run of instructions of known length: all of them bytes, or three bytes long. */
+    /* The loop's body must have a known length: each instruction is written as bytes, or is three bytes long. */
     "    .macro loopnez s, end\n"
     "77:\n"
     "    .byte 0x76, 0x90 | .L\\s, \\end - 77b - 4\n"

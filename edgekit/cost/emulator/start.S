@@ -1,4 +1,4 @@
-/* From the reset vector to main(), and the emulator's three services by `simcall`: a2 says which. */
+/* Code from the reset vector to main(), and the emulator's three services by `simcall`; a2 is the service's number. */
 
     .section .reset, "ax"
     .global reset
@@ -8,7 +8,7 @@ reset:
 start_literals:
     .literal_position
 start:
-    movi a2, 0x20       /* after reset PS.EXCM is set, and loops do not loop */
+    movi a2, 0x20       /* after a reset PS.EXCM is set, and zero-overhead loops do not work */
     wsr a2, ps
     rsync
     movi a1, stack_end
@@ -21,7 +21,7 @@ start:
     j 1b
 2:  movi a5, main
     callx0 a5
-    mov a3, a2          /* main's result is the program's */
+    mov a3, a2          /* main's result is the exit status */
     movi a2, 1          /* exit */
     simcall
 3:  j 3b

@@ -1,4 +1,5 @@
-/* What Debian's libgcc for the lx106 lacks, shortest first: these are off the paths that matter. */
+/* Functions that Debian's libgcc for the lx106 lacks. They are short instead of fast, because the kernels do not use
+   them in inner loops. */
 
 unsigned __udivsi3(unsigned a, unsigned b)
 {

@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* One input of a concatenation: rows of `bytes` bytes go to every `stride`-th byte of the output. */
+/* Copies one input of a concatenation: its rows of `bytes` bytes start `stride` bytes apart in the output. */
 static void concatenate(const void *in, void *out, int32_t rows, int32_t bytes, int32_t stride)
 {
     for (int32_t row = 0; row < rows; row++) {

@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A border around an image whose cells are of `bytes` bytes; every byte of the border is `fill`. */
+/* Adds a border to an image whose cells have `bytes` bytes; every byte of the border is `fill`. */
 static void pad(const void *in, void *out, int32_t height, int32_t width, int32_t bytes, int32_t top, int32_t bottom,
                 int32_t left, int32_t right, uint8_t fill)
 {

@@ -1,7 +1,7 @@
 #include "../window.h"
 #include "filters.h"
 
-/* Depthwise convolution: each input channel has filters of its own, out_channels / in_channels of them. */
+/* Depthwise convolution: each input channel has its own out_channels / in_channels filters. */
 static void depthwise_conv2d_float(const window2d *w, const filters_float *f, const float *in, float *out)
 {
     const int32_t multiplier = w->out_channels / w->in_channels;

@@ -1,7 +1,7 @@
 #include <math.h>
 #include <stdint.h>
 
-/* Softmax of each row; the largest value is taken off first, so that no exponential overflows. */
+/* Softmax of each row; the largest value is subtracted first, so that no exponential overflows. */
 static void softmax_float(const float *in, float *out, int32_t rows, int32_t classes)
 {
     for (int32_t row = 0; row < rows; row++, in += classes, out += classes) {

@@ -1,6 +1,6 @@
 #include "requantize.h"
 
-/* The sum of two tensors: both inputs are brought to a common scale with 20 bits to spare, the sum to the output's. */
+/* The sum of two tensors. Both inputs are converted to a common scale with 20 more bits, and the sum to the output's. */
 typedef struct {
     int32_t zero_point[3], multiplier[3], shift[3]; /* of the first and second input and of the output */
     int32_t lowest, highest;

@@ -1,7 +1,7 @@
 #include "../window.h"
 #include "requantize.h"
 
-/* The mean of the cells under the window that lie inside the image, nearest, halves away from zero. */
+/* The mean of the cells under the window that lie inside the image, rounded to nearest, halves away from zero. */
 static void average_pool2d_int8(const window2d *w, int32_t lowest, int32_t highest, const int8_t *in, int8_t *out)
 {
     for (int32_t row = 0; row < w->out_height; row++) {

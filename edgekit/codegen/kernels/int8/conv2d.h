@@ -1,9 +1,9 @@
 #include "../window.h"
 #include "dot.h"
 
-/* Convolution: the patches under the window, at most `most` pixels of a row at a time, are laid out side by side in
-   scratch, the zero point taken off, 0 outside the image; the rest is multiply_block. Since the patches are copies, the
-   output may lie where rows of the input were that no later block reads. */
+/* Convolution. The patches under the window, for at most `most` pixels of a row at a time, are copied side by side to
+   scratch; the zero point is subtracted, and cells outside the image are 0. multiply_block does the rest. Because the
+   patches are copies, the output may be written over rows of the input that no later block reads. */
 static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out, int32_t *scratch,
                         int32_t most)
 {

@@ -1,9 +1,9 @@
 #include "../window.h"
 #include "filters.h"
 
-/* Depthwise convolution: each input channel has filters of its own, out_channels / in_channels of them. Channel by
-   channel and at most `most` rows at a time, the input is copied to scratch, widened, the zero point taken off, with a
-   border of 0. So, with one filter a channel, the output may lie exactly where the input was. */
+/* Depthwise convolution: each input channel has its own out_channels / in_channels filters. Channel by channel, at most
+   `most` rows at a time, the input is copied to scratch as int16; the zero point is subtracted, and a border of 0 is
+   added. So, with one filter for each channel, the output may replace the input. */
 static int16_t *copy_channel(const int8_t *from, int32_t step, int32_t zero_point, int16_t *to, int32_t count)
 {
     for (int16_t *const pairs = to + (count & ~1); to != pairs; to += 2) {
@@ -64,8 +64,8 @@ static void sums_of_rows(const window2d *w, const filters_int8 *f, int32_t c, co
 
 #if XCHAL_HAVE_MAC16
 
-/* Sums with a window of 3x3. The weights wait in m0 to m3, two in each; a word of the input is two cells. With a stride
-   of 1 two outputs share their words: the second begins in the first's upper half. */
+/* Sums with a window of 3x3. The weights are in m0 to m3, two in each; a word of the input has two cells. With a stride
+   of 1, two outputs use the same words: the second output begins in the upper half of the first word. */
 static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c, const int16_t *in, int32_t across,
                              int32_t rows, int32_t *sums)
 {
@@ -106,7 +106,7 @@ static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c
                     : "a"(x), "a"(y), "a"(z), "a"(last)
                     : "memory", "acc");
                 sums[0] = first;
-                sums[1] = second; /* one too many at the end of an odd row: the next row's first, written again */
+                sums[1] = second; /* in an odd row, the last one is too many: the next row overwrites it */
                 sums += 2, x += 2, y += 2, z += 2;
             }
             sums = end;
@@ -133,7 +133,7 @@ static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c
 
 #else
 
-/* Sums with a window of 3x3, its weights in registers where there are enough. */
+/* Sums with a window of 3x3; the weights stay in registers if there are enough. */
 static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c, const int16_t *in, int32_t across,
                              int32_t rows, int32_t *sums)
 {
@@ -144,7 +144,7 @@ static void sums_of_rows_3x3(const window2d *w, const filters_int8 *f, int32_t c
     for (int32_t row = 0; row < rows; row++, in += w->stride_y * across) {
         const int16_t *x = in, *y = in + across, *z = y + across;
         int32_t *const end = sums + w->out_width;
-        /* Two outputs at a time, so that a weight that had no register is loaded once for both. */
+        /* Two outputs at a time, so that a weight without a register is loaded once for both. */
         for (; end - sums >= 2; sums += 2) {
             int32_t first = bias + x[0] * v0 + x[1] * v1 + x[2] * v2, second;
             x += stride;
@@ -181,7 +181,7 @@ static void depthwise_conv2d_int8(const window2d *w, const filters_int8 *f, cons
         for (int32_t row = 0; row < w->out_height; row += most) {
             const int32_t count = w->out_height - row < most ? w->out_height - row : most;
             const int32_t first = row * w->stride_y - w->top, until = first + (count - 1) * w->stride_y + w->height;
-            /* Rows that the last turn copied and this one needs again move to the front. */
+            /* Rows that were copied for the last block and are needed again move to the front. */
             const int32_t again = copied > first ? copied - first : 0, from = first + again;
             const int16_t *const kept = rows + ((most - 1) * w->stride_y + w->height - again) * across;
             for (int32_t i = 0; row > 0 && i < again * across; i++) {

@@ -1,7 +1,7 @@
 #include "filters.h"
 
 /* Filters over patches: out[p][c] = sum over k of patch[p][k] * weights[c][k], for a block of pixels. Patches are
-   int16, the zero point taken off, their depth filled with 0 to a multiple of 4. */
+   int16 with the zero point subtracted; their depth is filled with 0 to a multiple of 4. */
 typedef struct {
     int32_t *sums;    /* two for each pixel */
     int16_t *weights; /* two channels, widened once a block */
@@ -24,9 +24,9 @@ static void widen_weights(const int8_t *weights, int32_t depth, int32_t padded, 
 
 #if XCHAL_HAVE_MAC16
 
-/* The sums of one channel: the multiplier works while the next pair is loaded, one instruction a product. m0 and m1
-   hold the patch, m2 and m3 the weights; LDINC adds 4 before it loads, so pointers start a word early, and what is
-   loaded last is the next pixel's first word. */
+/* The sums of one channel. One instruction multiplies and loads the next pair, so a product takes one instruction. m0
+   and m1 hold the patch, m2 and m3 the weights. LDINC adds 4 before it loads, so pointers start a word early, and the
+   last load reads the first word of the next pixel. */
 static void sums_of_channel(const int16_t *x, const int16_t *weights, int32_t quads, int32_t bias, int32_t *sums,
                             int32_t pixels)
 {
@@ -64,8 +64,8 @@ static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channel
 
 #else
 
-/* The sums of two channels over two pixels at a time, so that a value that was loaded is used twice. An odd last pixel
-   is its own partner. */
+/* The sums of two channels over two pixels at a time, so that each loaded value is used twice. An odd last pixel is
+   computed twice. */
 static void sums_of_two_channels(const int16_t *x, const int16_t *weights, int32_t padded, const int32_t *bias,
                                  int32_t *sums, int32_t pixels)
 {
@@ -112,7 +112,7 @@ static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channel
 {
     const int32_t padded = (depth + 3) & ~3;
     for (int32_t c = 0; c < channels; c += 2) {
-        /* An odd last channel is its own partner. */
+        /* An odd last channel is computed twice. */
         const int32_t d = c + 1 < channels ? c + 1 : c;
         const int32_t bias[2] = {f->bias[c], f->bias[d]};
         widen_weights(f->weights + c * depth, depth, padded, block->weights);
@@ -125,7 +125,7 @@ static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channel
 
 #endif
 
-/* A block of `pixels` patches in scratch: first the sums, then the weights, last the patches. */
+/* The layout of a block of `pixels` patches in scratch: first the sums, then the weights, last the patches. */
 static block_int8 block_in(int32_t *scratch, int32_t pixels, int32_t padded)
 {
     block_int8 block;

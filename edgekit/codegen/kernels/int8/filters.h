@@ -1,7 +1,7 @@
 #include "requantize.h"
 
-/* The weights of a layer, and how an accumulator becomes an output. The real multiplier of a channel is
-   multiplier / 2^31 * 2^shift; a shift that is 64 too high marks a channel that only `requantize` is right for. */
+/* The weights of a layer, and the numbers that turn an accumulator into an output. The real multiplier of a channel is
+   multiplier / 2^31 * 2^shift. A shift that is 64 too high marks a channel that must use `requantize`. */
 typedef struct {
     int32_t input_zero_point, output_zero_point, lowest, highest;
     const int8_t *weights;
@@ -9,11 +9,11 @@ typedef struct {
     const int8_t *shift;
 } filters_int8;
 
-/* From the accumulators of channel c to its outputs, of which each lies `step` bytes behind the last.
+/* Turns the accumulators of channel c into its outputs; each output is `step` bytes after the one before.
 
-   Behind a ReLU what is not above 0 has one answer. For the rest, where an accumulator is below 2^21, which the
-   exporter proves for nearly every channel, the product needs no 64 bits, and the two roundings are one addition
-   before one shift, e places less than the shift to the right:
+   After a ReLU, sums <= 0 all give the zero point. The exporter proves for nearly every channel that the other sums are
+   below 2^21. Then the product needs no 64 bits, and the two roundings are one addition before one shift; e is the
+   shift to the right:
    ((x * m + 2^30 >> 31) + 2^(e-1)) >> e = (x * m + 2^30 + 2^(30+e)) >> (31+e). */
 static void outputs_int8(const filters_int8 *f, int32_t c, const int32_t *accumulator, int32_t count, int8_t *out,
                          int32_t step)
@@ -31,7 +31,7 @@ static void outputs_int8(const filters_int8 *f, int32_t c, const int32_t *accumu
 #if XCHAL_HAVE_MUL32_HIGH
     const uint32_t right = (uint32_t)(1 - shift), rounding = 1u + (1u << -shift);
 #else
-    /* The product from parts of the multiplier of 10, 10 and 11 bits, the nine lowest bits left off. */
+    /* The product from three parts of the multiplier, of 10, 10 and 11 bits, without its nine lowest bits. */
     const uint32_t high = (uint32_t)multiplier >> 21, middle = ((uint32_t)multiplier >> 11) & 1023u;
     const uint32_t low = (uint32_t)multiplier & 2047u;
     const uint32_t right = (uint32_t)(10 - shift), rounding = (1u + (1u << -shift)) << 9;

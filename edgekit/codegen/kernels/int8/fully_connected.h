@@ -1,7 +1,7 @@
 #include "filters.h"
 
-/* Fully connected: each output is a weighted sum of all inputs. The zero point is taken off the input once, in scratch,
-   so the output may lie where the input was. */
+/* Fully connected: each output is a weighted sum of all inputs. The input minus its zero point is copied to scratch
+   first, so the output may replace the input. */
 static void fully_connected_int8(int32_t depth, int32_t channels, const filters_int8 *f, const int8_t *in, int8_t *out,
                                  int32_t *scratch)
 {

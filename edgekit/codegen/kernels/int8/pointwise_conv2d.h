@@ -1,8 +1,8 @@
 #include "../window.h"
 #include "dot.h"
 
-/* A convolution with a window of one cell: every pixel is its own patch, so rows do not matter and a block is any run
-   of pixels. In and out may share memory: where channels grow, the blocks are taken from the last to the first. */
+/* A convolution with a window of one cell: every pixel is a patch, so a block may be any sequence of pixels. In and out
+   may share memory: if there are more output channels, the blocks are computed from the last to the first. */
 static void pointwise_conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *in, int8_t *out,
                                   int32_t *scratch, int32_t most)
 {

@@ -15,8 +15,8 @@ EspSerialPort::EspSerialPort() {
     printf("%s: ready\n", Model::name);
 }
 
-// The first time it listens, the board describes its network; this also tells the computer that the board was reset and
-// has lost the input.
+// When the board listens for the first time, it describes its network. This also tells the computer that the board was
+// reset and has lost the input.
 void EspSerialPort::greet(char type) {
     if (input_type_ != type) {
         input_type_ = type;
@@ -29,7 +29,7 @@ void EspSerialPort::receive_input(void *input, int size, char type) {
     input_size_ = size;
     greet(type);
     missing_ = -1;  // no transfer yet
-    while (missing_ != 0) {  // and not one byte more: the next one can belong to the next input
+    while (missing_ != 0) {  // stop at once: the next byte can belong to the next input
         listen(100);
     }
 }
@@ -41,7 +41,7 @@ void EspSerialPort::answer(char type) {
     } while (bytes_read_ > 0);
 }
 
-// Takes one byte, waiting for it if there is none yet.
+// Takes one byte; waits until there is one.
 void EspSerialPort::listen(int milliseconds) {
     if (next_byte_ == bytes_read_) {
         next_byte_ = 0;
@@ -55,7 +55,7 @@ void EspSerialPort::listen(int milliseconds) {
     }
 }
 
-// At a rate that one side cannot keep, no frame arrives whole: return to the rate at which the computer will try again.
+// If one side cannot use the new rate, no complete frame arrives: return to the rate at which the computer tries again.
 void EspSerialPort::doubt_new_baud() {
     if (!new_baud_is_good_ && since_new_baud_.microseconds() > protocol::new_baud_microseconds) {
         new_baud_is_good_ = true;
@@ -92,7 +92,7 @@ void EspSerialPort::handle(const Frame &frame) {
 void EspSerialPort::take_piece(const Frame &frame) {
     const protocol::ImagePiece came = protocol::read_image(frame);
     if (came.transfer == answered_) {
-        return;  // a late copy
+        return;  // a late copy of an earlier input
     }
     if (input_ == nullptr) {
         refuse(came.transfer, from_the_camera);
@@ -130,11 +130,11 @@ void EspSerialPort::take_piece(const Frame &frame) {
 void EspSerialPort::refuse(uint32_t transfer, const char *why) {
     transfer_ = transfer;
     write_error(why);
-    transfer_ = 0;  // the program's next result is no answer to this
+    transfer_ = 0;  // the program's next result does not belong to this input
 }
 
-// A question for a photograph that is not being sent asks for a new one: the checksum in each piece tells the computer
-// which pieces belong together.
+// If the computer asks for a photograph that is not being sent, the board takes a new one. The checksum in each piece
+// tells the computer which pieces belong together.
 void EspSerialPort::take_question(const Frame &frame) {
     const uint32_t transfer = protocol::read_transfer(frame);
     if (input_ != nullptr) {
@@ -261,6 +261,6 @@ void EspSerialPort::change_baud(uint32_t baud) {
 void EspSerialPort::send(Frame &frame) {
     frame.sequence = sequence_++;
     uint8_t bytes[Frame::max_encoded];
-    fflush(stdout);  // text written before comes first
+    fflush(stdout);  // earlier text is sent before the frame
     uart::write(bytes, frame.encode(bytes));
 }

@@ -16,8 +16,8 @@ public:
     void receive_input(void *input, int size, char type);
     // Answers the computer's questions without waiting: for a program that takes its inputs from the camera.
     void answer(char type);
-    // Sends the picture that the camera has just taken if the computer asked for one, and waits until the computer has
-    // it; true if it has asked for the next one already.
+    // If the computer asked for a photograph, sends the picture that the camera has just taken, and waits until the
+    // computer has it. True if the computer has already asked for the next one.
     bool show(const uint8_t *picture, int size);
 
     // Sends the network's answer to the last input, as text and as a frame.
@@ -62,7 +62,7 @@ private:
     int missing_ = 0;
     uint8_t received_[max_pieces_ / 8] = {};
 
-    // The photograph that the computer asked for, and the one that is being sent; 0 is none.
+    // The photograph that the computer asked for, and the one that is being sent; 0 means none.
     uint32_t wanted_ = 0;
     uint32_t shown_ = 0;
     const uint8_t *photo_ = nullptr;
@@ -70,7 +70,7 @@ private:
     uint32_t photo_crc_ = 0;
     Stopwatch since_question_;
 
-    // The last answer, sent again when the computer asks because it was lost.
+    // The last answer; it is sent again if it was lost and the computer asks for it.
     Frame answer_;
     uint32_t answered_ = 0;
 };

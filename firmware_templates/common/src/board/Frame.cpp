@@ -24,7 +24,7 @@ int Frame::encode(uint8_t *out) const {
         plain[3 + size + i] = static_cast<uint8_t>(crc >> 8 * i);
     }
 
-    // COBS: each code byte is the distance to the next zero, which it stands for.
+    // COBS: each code byte replaces a zero and is the distance to the next one.
     int length = 0;
     out[length++] = 0;
     int code_at = length++;

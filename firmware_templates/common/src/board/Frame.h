@@ -1,9 +1,9 @@
-// How bytes on a serial line become frames that survive log text, lost bytes and resets.
+// Frames on a serial line, which survive log text, lost bytes and resets.
 //
 // A frame is    00  COBS( type, sequence (2 bytes), payload, CRC-32 (4 bytes) )  00    with little-endian numbers.
 // COBS (Cheshire and Baker 1999) replaces every zero byte, so that a zero always means "a frame begins or ends
-// here". Bytes between two zeros without a right checksum were log text or a broken frame, and are dropped. Protocol.h
-// describes the types and the payloads.
+// here". If the bytes between two zeros have a wrong checksum, they are log text or a damaged frame, and are dropped.
+// Protocol.h describes the types and the payloads.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@ struct Frame : protocol::Payload {
 
     // Writes the frame, both zeros included, to `out` (max_encoded bytes) and returns its length.
     int encode(uint8_t *out) const;
-    // Reads the bytes between two zeros; false if they are no frame or a broken one.
+    // Reads the bytes between two zeros; false if they are no frame or a damaged one.
     bool decode(const uint8_t *bytes, int count);
 };
 
 // The CRC-32 of Ethernet, gzip and Python's zlib.crc32.
 uint32_t crc32(const uint8_t *bytes, int count);
 
-// Collects received bytes until a frame is whole.
+// Collects received bytes until a frame is complete.
 class FrameReader {
 public:
     // True when this byte completed a frame, which is then in `frame`.

@@ -1,5 +1,5 @@
 // The serial protocol: the types of frames, their sizes, and the layout of every payload. The computer's side is
-// edgekit/board/protocol.py; tests/board/test_protocol.py holds both sides together. Numbers are little-endian.
+// edgekit/board/protocol.py; tests/board/test_protocol.py checks that both agree. Numbers are little-endian.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ constexpr int piece = 240;        // bytes of an input or of a photograph in one
 constexpr int max_offsets = 63;   // of missing pieces in one frame
 constexpr int max_label = 64;     // bytes of a verdict in words
 constexpr int max_error = 200;    // bytes of an error's text
-constexpr uint32_t new_baud_microseconds = 2000000;  // after which a new rate that brought no whole frame is given up
-constexpr uint32_t photo_microseconds = 2000000;  // without a question, after which a photograph is given up
+constexpr uint32_t new_baud_microseconds = 2000000;  // a new rate is given up after this time without a whole frame
+constexpr uint32_t photo_microseconds = 2000000;  // a photograph is given up after this time without a question
 static_assert(4 + 4 * max_offsets <= max_payload, "a transfer and the offsets fit in a payload");
 
 enum Type : uint8_t {  // at least 128, so that no frame starts like text
@@ -37,7 +37,7 @@ struct Payload {
     int size = 0;
     uint8_t payload[max_payload];
 
-    // The number that starts `at` bytes after the beginning; 0 if the payload ends before.
+    // The number at byte `at`; 0 if the payload ends before it.
     uint32_t number(int at) const {
         if (at + 4 > size) {
             return 0;
@@ -46,7 +46,7 @@ struct Payload {
                static_cast<uint32_t>(payload[at + 3]) << 24;
     }
 
-    // Adds bytes at the end; nothing if they do not fit.
+    // Adds bytes at the end; does nothing if they do not fit.
     void append(const void *bytes, int count) {
         if (count > 0 && count <= max_payload - size) {
             memcpy(payload + size, bytes, static_cast<size_t>(count));

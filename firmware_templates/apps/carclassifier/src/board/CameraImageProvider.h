@@ -1,4 +1,4 @@
-// Images from the camera: the ESP-EYE's OV2640, or the simulated board's pictures (see esp/ and sim/).
+// Takes images from the camera: the ESP-EYE's OV2640, or the simulated board's pictures (see esp/ and sim/).
 #pragma once
 
 #include "EspSerialPort.h"
@@ -8,7 +8,7 @@ class CameraImageProvider : public ImageProvider {
 public:
     explicit CameraImageProvider(EspSerialPort &serial);
 
-    // Answers the computer's questions, then takes a picture; if the computer asked for a photograph, sends it the picture.
+    // Answers the computer's questions, then takes a picture. If the computer asked for a photograph, sends the picture to it.
     const uint8_t *next() override;
 
 private:

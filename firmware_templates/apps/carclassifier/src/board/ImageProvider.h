@@ -1,4 +1,4 @@
-// Where images come from: the camera, or the computer.
+// The source of images: the camera, or the computer.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Images that the computer sends over the serial line.
+// Receives images from the computer over the serial line.
 #pragma once
 
 #include "EspSerialPort.h"

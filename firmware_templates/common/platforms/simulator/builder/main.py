@@ -34,7 +34,7 @@ program = env.BuildProgram()
 def start_once(target, source, env):
     path = env.subst("$BUILD_DIR/program")
     try:
-        # With its serial line on standard input, which is empty: the application boots, waits for input, and stops.
+        # Its serial line is standard input, which is empty: the application boots, waits for input, and stops.
         run = subprocess.run([path, "--stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
     except subprocess.TimeoutExpired:
         sys.stderr.write(

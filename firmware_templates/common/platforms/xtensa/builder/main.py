@@ -9,7 +9,7 @@ from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
 
 TOOLS = "xtensa-lx106-elf-"
 EMULATOR = ["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-m", "128M", "-semihosting", "-monitor", "none"]
-# The emulated clock then ticks 64 times in 25 instructions, exactly and every time: see runtime/measure.c.
+# With this shift, the emulated clock ticks exactly 64 times in 25 instructions: see runtime/measure.c.
 EMULATOR += ["-nographic", "-icount", "shift=6"]
 
 env = DefaultEnvironment()

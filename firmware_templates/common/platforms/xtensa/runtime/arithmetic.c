@@ -40,8 +40,8 @@ static uint32_t mantissa_of(uint32_t magnitude, int32_t *exponent)
     return mantissa;
 }
 
-/* The float mantissa * 2^(exponent - 157): 7 bits more than fit, the lowest of which also stands for all bits lost
-   before; the mantissa's highest bit is at 30. */
+/* The float mantissa * 2^(exponent - 157). The mantissa's highest bit is at 30. It has 7 bits more than fit; the lowest
+   is also set if any earlier bit was lost. */
 static float rounded(uint32_t sign, int32_t exponent, uint32_t mantissa)
 {
     if (exponent <= 0) { /* subnormal: shift until the exponent is the smallest there is */
@@ -52,7 +52,7 @@ static float rounded(uint32_t sign, int32_t exponent, uint32_t mantissa)
     const uint32_t rest = mantissa & 0x7fu;
     uint32_t magnitude = mantissa >> 7;
     magnitude += rest > 0x40u || (rest == 0x40u && (magnitude & 1u));
-    /* Adding lets a carry out of the mantissa raise the exponent, as it should. */
+    /* An addition instead of an or: a carry out of the mantissa has to raise the exponent. */
     magnitude += exponent > 0 ? (uint32_t)(exponent - 1) << 23 : 0;
     if (exponent >= 255 || magnitude >= INFINITE) {
         magnitude = INFINITE;

@@ -16,7 +16,7 @@ _start:
     movi    a1, _stack_top
     movi    a0, 0
     call0   main
-    mov     a3, a2           /* main's answer is the exit status */
+    mov     a3, a2           /* main's result is the exit status */
     movi    a2, 1            /* simcall 1: exit(a3) */
     simcall
 1:  j       1b

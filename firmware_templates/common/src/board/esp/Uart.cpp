@@ -12,8 +12,8 @@ namespace uart {
 
 static constexpr uart_port_t port = UART_NUM_0;
 
-// Neither assert() nor ESP_ERROR_CHECK(): with assertions disabled, assert() does not even make the call that it checks,
-// and ESP_ERROR_CHECK() continues after an error.
+// This function is used instead of assert() and ESP_ERROR_CHECK(): with assertions disabled, assert() does not make the
+// call that it checks, and ESP_ERROR_CHECK() continues after an error.
 static void check(esp_err_t error) {
     if (error != ESP_OK) {
         abort();

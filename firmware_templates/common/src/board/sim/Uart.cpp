@@ -36,7 +36,7 @@ void write(const uint8_t *bytes, int count) {
         }
         pollfd line = {simulator::line_out, POLLOUT, 0};
         if (errno != EAGAIN || poll(&line, 1, 1000) <= 0) {
-            return;  // as on a real line: bytes that nobody reads are lost
+            return;  // bytes that nobody reads are lost, as on a real line
         }
     }
 }

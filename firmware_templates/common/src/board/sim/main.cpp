@@ -6,7 +6,7 @@
 //                           program that started it
 //     program --stdio       the serial line is standard input and output; stops at the end of input
 //
-// The signal SIGUSR1 is the reset button: the application starts again with nothing remembered, on the same line.
+// The signal SIGUSR1 is the reset button: the application starts again without its memory, on the same line.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -34,16 +34,16 @@ static void fail(const char *what) {
 
 static int computers_side = -1;
 
-// Waits up to a second until the computer has read all bytes: a line that hangs up loses those that are left.
+// Waits up to a second until the computer has read all bytes: when the line is closed, the remaining bytes are lost.
 static void drain() {
     int waiting = 0;
     for (int i = 0, empty = 0; i < 200 && empty < 3 && computers_side >= 0; i++) {
-        usleep(5000);  // first, since the system takes a moment to bring bytes to the other side
+        usleep(5000);  // first, because the system needs a moment to move bytes to the other side
         empty = ioctl(computers_side, FIONREAD, &waiting) == 0 && waiting > 0 ? 0 : empty + 1;
     }
 }
 
-// A crash gives the computer time to read the last text, and then ends the program as usual.
+// After a crash, gives the computer time to read the last text, and then ends the program as usual.
 static void crash(int signal_number) {
     drain();
     signal(signal_number, SIG_DFL);
@@ -80,7 +80,7 @@ static char line_variable[40];
 static void reset(int) {
     char *environment[] = {line_variable, nullptr};
     execve("/proc/self/exe", program_arguments, environment);
-    execve(program_arguments[0], program_arguments, environment);  // where there is no /proc
+    execve(program_arguments[0], program_arguments, environment);  // for systems without /proc
     _exit(1);
 }
 

@@ -41,7 +41,7 @@ static void start() {
     camera.frame_size = FRAMESIZE_96X96;  // the middle square of the picture, scaled down by the sensor
     camera.fb_count = 2;
     camera.fb_location = CAMERA_FB_IN_DRAM;
-    camera.grab_mode = CAMERA_GRAB_LATEST;  // a new picture, not one from while the network was running
+    camera.grab_mode = CAMERA_GRAB_LATEST;  // a new picture, not one taken while the network was running
     if (const esp_err_t error = esp_camera_init(&camera)) {
         printf("error: the camera does not start: %s\n", esp_err_to_name(error));
         abort();
@@ -58,8 +58,8 @@ static void take() {
         printf("error: the camera gave no picture\n");
         abort();
     }
-    // A pixel has 5, 6 and 5 bits of red, green and blue, the upper byte first. The upper bits are repeated in the lower
-    // ones, so that the brightest value is 255.
+    // A pixel has 5, 6 and 5 bits of red, green and blue, the upper byte first. The upper bits are copied into the lower
+    // bits, so that the brightest value is 255.
     for (int i = 0; i < side * side; i++) {
         const int bits = picture->buf[2 * i] << 8 | picture->buf[2 * i + 1];
         const int red = bits >> 11, green = bits >> 5 & 63, blue = bits & 31;
