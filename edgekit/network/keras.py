@@ -88,7 +88,7 @@ class Reader:
 
     def add(self, kind: str, name: str, inputs: Sequence[str], then: str = "linear", **options: Any) -> str:
         """Enter an op, and the activation `then` after it; returns the name of its output."""
-        op = Op(kind, name, tuple(inputs), "", **options)
+        op = Op(kind, self._unused(name), tuple(inputs), "", **options)
         shapes = [self.shapes[i] for i in inputs]
         op = replace(op, output=self.tensor(name, output_shape(op, shapes) if kind in OPS else shapes[0]))
         self.ops.append(op)
@@ -98,9 +98,16 @@ class Reader:
         """Enter a reshape, unless the shape is the same; returns the name of its output."""
         if shape == self.shapes[inputs[0]]:
             return inputs[0]
-        op = Op("reshape", name, tuple(inputs), self.tensor(name, shape))
+        op = Op("reshape", self._unused(name), tuple(inputs), self.tensor(name, shape))
         self.ops.append(op)
         return op.output
+
+    def _unused(self, name):
+        """The name for an op, made unique: an Add of three inputs becomes two ops, a layer may be used twice."""
+        unique, n = name, 1
+        while any(op.name == unique for op in self.ops):
+            unique, n = f"{name}_{n}", n + 1
+        return unique
 
     def read(self, model: Any, inputs: Sequence[str]) -> list[str]:
         """Read a functional model whose inputs are these tensors; returns the names of its output tensors."""

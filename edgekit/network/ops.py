@@ -75,9 +75,12 @@ class Kind:
         inputs: number of activations it reads; None for any number.
         weighted: whether it has weights and a bias.
         macs: function from the op and its output's shape to its multiply-accumulates.
-        same_scale: whether its int8 output has the scale and zero point of its input, because it only moves or chooses
-            values.
+        same_shape: whether all its inputs must have one shape.
+        same_scale: whether its int8 output has the scale and zero point of its inputs, all of them the same, because it
+            only moves or chooses values.
         fixed_scale: (scale, zero point) of its int8 output, if the specification fixes them.
+        narrowest: the least width that the range of its int8 output may have, as a share of its widest input's: finer
+            steps cannot be computed.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
     """
 
@@ -86,8 +89,10 @@ class Kind:
     inputs: int | None = 1
     weighted: bool = False
     macs: Callable[[Op, Shape], int] = lambda op, shape: 0
+    same_shape: bool = False
     same_scale: bool = False
     fixed_scale: tuple[float, int] | None = None
+    narrowest: float = 0.0
     scales_through: bool = False
 
 
@@ -180,7 +185,8 @@ def _fully_connected(op, inputs, shape):
     return inputs[0].reshape(len(inputs[0]), -1) @ op.weights.T + op.bias
 
 
-@kind("add", options=("activation",), inputs=2)
+# The int32 of its int8 arithmetic holds 20 bits below the steps of its inputs.
+@kind("add", options=("activation",), inputs=2, same_shape=True, narrowest=2.0**-18)
 def _add(op, inputs, shape):
     return inputs[0] + inputs[1]
 

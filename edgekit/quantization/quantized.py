@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.calibration import Ranges
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Graph, Network, Op, check_input
+from edgekit.network import OPS, WEIGHTED, Graph, Network, Op, check_input
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FINEST, FIXED, Quantization, activation_quantization, channel_axis
@@ -114,17 +114,26 @@ def _tensor_quantizations(network, ranges):
         low, high = ranges[source.get(name, name)]
         known = limits.get(first, (0.0, 0.0))
         limits[first] = (min(known[0], low), max(known[1], high))
-    for op in network.ops:
-        if op.kind in FIXED:
-            _widen(limits, leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN))
-        elif op.kind == "add":  # its int32 holds 20 bits below the inputs' steps: a finer output cannot be computed
-            widths = [limits[leader[name]][1] - limits[leader[name]][0] for name in op.inputs]
-            _widen(limits, leader[op.output], max(widths) * 2.0**-18)
+    widened = True
+    while widened:  # a tensor that was widened can make the output of another op too narrow
+        widened = False
+        for op in network.ops:
+            widened |= _widen(op, limits, leader)
     shared = {first: activation_quantization(*limits[first]) for first in limits}
     shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     return network, {name: shared[first] for name, first in leader.items()}
 
 
-def _widen(limits, name, width):
+def _widen(op, limits, leader):
+    """Widen the ranges around an op until its int8 arithmetic can compute its output; tell whether any was widened."""
+    if op.kind in FIXED:
+        name, width = leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN)
+    else:
+        # From the scales: an input that is always 0 has no width, and yet a scale, 1.
+        scales = [float(activation_quantization(*limits[leader[name]]).scale) for name in op.inputs]
+        name, width = leader[op.output], OPS[op.kind].narrowest * max(scales) * (QMAX - QMIN)
     low, high = limits[name]
-    limits[name] = (low, max(high, low + width))
+    if high >= low + width:
+        return False
+    limits[name] = (low, low + width)
+    return True

@@ -1,8 +1,8 @@
 """Finds the tensors that have to share a scale, and adds a rescale op where they cannot.
 
-Pooling, padding, reshaping and concatenating move values without computing new ones, so their inputs and output must
-have the same scale. Usually this is the scale of the widest range. But the specification fixes the scale of a sigmoid,
-tanh or softmax: before its output is concatenated with other values, it is rescaled to their scale.
+Some ops, such as pooling, padding and concatenating, only move or choose values (`Kind.same_scale`), so their inputs
+and output must have the same scale. Usually this is the scale of the widest range. But the specification fixes the
+scale of a sigmoid, tanh or softmax: before such an op joins its output with other values, it is rescaled to their scale.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network
         fixed: dict from op kind to the `Quantization` its output always has.
 
     Returns:
-        (network, leader). In the network, a "rescale" op is added before each concatenation that would put a fixed
-        scale and another scale into one group. leader is a dict from tensor name to the name that stands for its group.
+        (network, leader). In the network, a "rescale" op is added before each op that would put a fixed scale and
+        another scale into one group. leader is a dict from tensor name to the name that stands for its group.
     """
     leader = {name: name for name in network.shapes}
     known = {op.output: fixed[op.kind] for op in network.ops if op.kind in fixed}
@@ -33,7 +33,7 @@ def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network
         return name
 
     for op in network.ops:
-        if op.kind == "concatenate" and len({known.get(find(name)) for name in op.inputs}) > 1:
+        if op.kind in SAME_SCALE and len({known.get(find(name)) for name in op.inputs}) > 1:
             inputs = []
             for position, name in enumerate(op.inputs):
                 if find(name) in known:

@@ -28,7 +28,6 @@ class Operator:
 
     Attributes:
         code: the name of its operator in the schema.
-        micro: the function of TensorFlow Lite Micro's op resolver that registers it.
         options: the name of its options in the schema; None if it has none.
         int8_version: the first version of the operator with int8; in float32 all have version 1.
         also: other operator codes that are read as this kind.
@@ -38,13 +37,17 @@ class Operator:
     """
 
     code: str
-    micro: str
     options: str | None = None
     int8_version: int = 2
     also: tuple[str, ...] = ()
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
+
+    @property
+    def micro(self) -> str:
+        """The function of TensorFlow Lite Micro's op resolver that registers it: AddConv2D for CONV_2D."""
+        return "Add" + "".join(word if word == "2D" else word.capitalize() for word in self.code.split("_"))
 
 
 def _write_window(writer, op, options):
@@ -125,27 +128,21 @@ def _read_softmax(call):
 
 # The operator for each kind of op.
 OPERATORS = {
-    "conv2d": Operator("CONV_2D", "AddConv2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
+    "conv2d": Operator("CONV_2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
     "depthwise_conv2d": Operator(
         "DEPTHWISE_CONV_2D",
-        "AddDepthwiseConv2D",
         "DepthwiseConv2DOptions",
         3,
         write=_write_convolution,
         read=_read_convolution,
     ),
-    "fully_connected": Operator("FULLY_CONNECTED", "AddFullyConnected", "FullyConnectedOptions", 4),
-    "add": Operator("ADD", "AddAdd", "AddOptions"),
-    "concatenate": Operator(
-        "CONCATENATION", "AddConcatenation", "ConcatenationOptions", write=_write_axis, read=_read_axis
-    ),
-    "average_pool2d": Operator(
-        "AVERAGE_POOL_2D", "AddAveragePool2D", "Pool2DOptions", write=_write_pool, read=_read_pool
-    ),
-    "max_pool2d": Operator("MAX_POOL_2D", "AddMaxPool2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
+    "fully_connected": Operator("FULLY_CONNECTED", "FullyConnectedOptions", 4),
+    "add": Operator("ADD", "AddOptions"),
+    "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
+    "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
+    "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "mean": Operator(
         "MEAN",
-        "AddMean",
         "ReducerOptions",
         write=_write_keepdims,
         constants=lambda writer, op: [writer.constant(f"{op.name}/axis", [1, 2])],
@@ -153,24 +150,22 @@ OPERATORS = {
     ),
     "pad": Operator(
         "PAD",
-        "AddPad",
         "PadOptions",
         constants=lambda writer, op: [writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings, (0, 0)])],
         read=_read_pad,
     ),
     "reshape": Operator(
         "RESHAPE",
-        "AddReshape",
         "ReshapeOptions",
         1,
         also=("SQUEEZE", "EXPAND_DIMS"),
         write=_write_shape,
         constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *writer.network.shapes[op.output]))],
     ),
-    "rescale": Operator("QUANTIZE", "AddQuantize"),
-    "sigmoid": Operator("LOGISTIC", "AddLogistic"),
-    "tanh": Operator("TANH", "AddTanh"),
-    "softmax": Operator("SOFTMAX", "AddSoftmax", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
+    "rescale": Operator("QUANTIZE"),
+    "sigmoid": Operator("LOGISTIC"),
+    "tanh": Operator("TANH"),
+    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
 }
 KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
 # The names of fused activations in the schema's ActivationFunctionType.

@@ -182,7 +182,7 @@ class _Reader:
 
     def check(self, call, op):
         shape, sources = self.shapes[op.output], [self.shapes[name] for name in op.inputs]
-        if op.kind == "add" and sources[0] != sources[1]:
+        if OPS[op.kind].same_shape and len(set(sources)) > 1:
             call.refuse(f"inputs of different shapes {sources}")
         if op.kind == "reshape":
             if np.prod(shape) != np.prod(sources[0]):

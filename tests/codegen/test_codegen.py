@@ -93,7 +93,14 @@ def xor():
     return network.from_keras(models.xor_mlp())
 
 
-NETWORKS = {"xor": xor, "every op": every_op}
+def add_of_three():
+    """Two ops of one layer, and a layer that is used twice: none of their constants may have one name."""
+    x = keras.Input((4,))
+    layer = keras.layers.Dense(4, name="twice")
+    return network.from_keras(keras.Model(x, keras.layers.Add(name="plus")([x, layer(x), layer(layer(x))])))
+
+
+NETWORKS = {"xor": xor, "every op": every_op, "add of three": add_of_three}
 
 
 def quantized(net, seed=0):

@@ -61,6 +61,22 @@ def test_every_tensor_of_the_car_network_is_bit_exact_with_litert_reference_kern
         assert found[op.output][1] <= int(after), describe(quantized, found)
 
 
+def test_an_add_of_values_that_are_always_0_is_bit_exact_with_micro():
+    """They have no range, and the scale 1: beside it the sum's scale must not be so fine that Micro stops."""
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(4, 4)).astype(np.float32)
+    ops = (
+        Op("fully_connected", "dead", ("x",), "d", weights, np.full(4, -100, np.float32), activation="relu"),
+        Op("add", "sum", ("d", "d"), "s"),
+        Op("sigmoid", "y", ("s",), "y"),
+    )
+    net = Network("dead", "x", "y", dict.fromkeys("xdsy", (4,)), ops)
+    x = random.normal(size=(32, 4)).astype(np.float32)
+    quantized = quantization.quantize(net, calibration.calibrate(net, x))
+    q = quantized.quantize_input(x)
+    np.testing.assert_array_equal(quantized.run(q), micro(tflite.to_bytes(quantized), q))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_layers_of_keras_with_nothing_to_fuse_into_are_bit_exact_with_micro(seed):
     """A batch normalization or ReLU after an input, a concatenation or a reshape becomes an op of its own."""

@@ -1,0 +1,57 @@
+"""A small network around one op of each kind, for tests that no kind may miss."""
+
+import numpy as np
+
+from edgekit.network import OPS, Network, Op, output_shape
+
+SIDE, CHANNELS = 6, 4
+
+
+def weights(random, *shape, out):
+    return {
+        "weights": random.normal(size=shape).astype(np.float32),
+        "bias": random.normal(size=out).astype(np.float32),
+    }
+
+
+def options(kind, random):
+    """Options for an op on images (6, 6, 4); a kind that needs some and is not here fails by its name."""
+    window = {"stride": (2, 1), "padding": "same"}
+    given = {
+        "conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window,
+        "depthwise_conv2d": lambda: weights(random, 1, 3, 2, 2 * CHANNELS, out=2 * CHANNELS) | window,
+        "fully_connected": lambda: weights(random, 5, SIDE * SIDE * CHANNELS, out=5),
+        "average_pool2d": lambda: {"pool": (3, 2)} | window,
+        "max_pool2d": lambda: {"pool": (3, 2)} | window,
+        "concatenate": lambda: {"axis": 2},
+        "pad": lambda: {"paddings": ((1, 0), (2, 1))},
+    }
+    needed = set(OPS[kind].options) - {"activation", "keepdims"}
+    assert kind in given or not needed, f"tests/one_of_each.py: say which {', '.join(sorted(needed))} a {kind} gets"
+    return given[kind]() if kind in given else {}
+
+
+def network(kind, seed=0):
+    """A network with one op of this kind, which reads tensors with ranges of their own.
+
+    Returns:
+        (network, inputs): inputs float32 (64, 6, 6, 4).
+    """
+    random = np.random.default_rng(seed)
+    shapes, ops = {"x": (SIDE, SIDE, CHANNELS)}, []
+    sources = []
+    for position, size in enumerate((0.2, 1.0)[: OPS[kind].inputs or 2]):
+        name = f"source_{position}"
+        convolution = weights(random, CHANNELS, 1, 1, CHANNELS, out=CHANNELS)
+        convolution = {what: (size * values).astype(np.float32) for what, values in convolution.items()}
+        ops.append(Op("conv2d", f"{name}_layer", ("x",), name, **convolution))
+        shapes[name] = (SIDE, SIDE, CHANNELS)
+        sources.append(name)
+    if kind == "fully_connected":
+        shapes["row"] = (SIDE * SIDE * CHANNELS,)
+        ops.append(Op("reshape", "as_row", (sources[0],), "row"))
+        sources = ["row"]
+    op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random))
+    shapes["y"] = (SIDE * SIDE * CHANNELS,) if kind == "reshape" else output_shape(op, [shapes[n] for n in sources])
+    inputs = random.normal(size=(64, SIDE, SIDE, CHANNELS)).astype(np.float32)
+    return Network(kind, "x", "y", shapes, (*ops, op)), inputs
