@@ -2,7 +2,7 @@
 
 Some ops, such as pooling, padding and concatenating, only move or choose values (`Kind.same_scale`), so their inputs
 and output must have the same scale. Usually this is the scale of the widest range. But the specification fixes the
-scale of a sigmoid, tanh or softmax: before such an op joins its output with other values, it is rescaled to their scale.
+scale of a sigmoid, tanh or softmax: before its output is joined with other values, it is rescaled to their scale.
 """
 
 from collections.abc import Mapping
