@@ -12,6 +12,8 @@ _WORDS = """
     public register reinterpret_cast restrict return short signed sizeof static static_assert  static_cast struct switch
     template this thread_local throw true try typedef typeid typename union unsigned  using virtual void volatile
     wchar_t while xor xor_eq main arena memcpy
+    char8_t char16_t char32_t co_await co_return co_yield concept consteval constinit requires
+    linux unix i386
 """
 _KEYWORDS = frozenset(_WORDS.split())
 # Types and functions that the generated C uses: a variable with such a name would hide them.

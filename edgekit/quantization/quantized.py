@@ -46,15 +46,19 @@ class QuantizedNetwork(Graph):
         return self.quantization[self.output].dequantize(q)
 
 
-def quantize(network: Network, ranges: Ranges, weights: str = "per_channel", bits: int = 8) -> QuantizedNetwork:
+def quantize(
+    network: Network, ranges: Ranges, scheme: str = "per_channel", bits: int = 8, *, weights: str | None = None
+) -> QuantizedNetwork:
     """Choose scales and zero points, and round the weights.
 
     Args:
         network: a `Network`.
         ranges: `Ranges` of its tensors, from `edgekit.calibration.calibrate`.
-        weights: "per_channel" (a scale for each output channel; fully connected layers have one for the whole tensor,
-            as the specification says), "per_tensor" (one scale for each op), or "naive" (no scale: q = round(w)).
+        scheme: of the weights: "per_channel" (a scale for each output channel; fully connected layers have one for the
+            whole tensor, as the specification says), "per_tensor" (one scale for each op), or "naive" (no scale:
+            q = round(w)).
         bits: bits of a weight, 2 to 8. Weights with fewer bits are also stored as int8.
+        weights: the name of `scheme` in version 0.1.
 
     Returns:
         `QuantizedNetwork`.
@@ -62,8 +66,9 @@ def quantize(network: Network, ranges: Ranges, weights: str = "per_channel", bit
     Raises:
         ValueError: the scheme is unknown, bits is out of range, or the ranges are of another network.
     """
-    if weights not in SCHEMES:
-        raise InvalidValue(f"weights is one of {', '.join(SCHEMES)}, got {weights!r}")
+    scheme = weights or scheme
+    if scheme not in SCHEMES:
+        raise InvalidValue(f"scheme is one of {', '.join(SCHEMES)}, got {scheme!r}")
     if bits not in range(2, 9):
         raise InvalidValue(f"bits is a whole number from 2 to 8, got {bits!r}")
     missing = set(network.shapes) - set(ranges.limits)
@@ -75,8 +80,8 @@ def quantize(network: Network, ranges: Ranges, weights: str = "per_channel", bit
     ops = []
     for op in network.ops:
         if op.kind in WEIGHTED:
-            scheme = "per_tensor" if weights == "per_channel" and op.kind == "fully_connected" else weights
-            op = _quantize_op(op, scheme, bits, tensors[op.inputs[0]].scale)
+            of_op = "per_tensor" if scheme == "per_channel" and op.kind == "fully_connected" else scheme
+            op = _quantize_op(op, of_op, bits, tensors[op.inputs[0]].scale)
         ops.append(op)
     return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
 

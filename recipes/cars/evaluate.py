@@ -1,13 +1,15 @@
 """Measures a car network: ``python -m recipes.cars.evaluate carclassifier --photos FOLDER``.
 
 Accuracy by data set with Wilson's 95 % interval, in float32 and in int8 with weights quantized per channel, per tensor
-and naively. The photographs are the fifth that was kept out of training.
+and naively. The photographs are the fifth that training never sees.
 """
 
 import argparse
 import json
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +18,13 @@ from edgekit.datasets.images import resize
 from edgekit.models import load_pretrained, mobilenet_v1, preprocess, weights
 from recipes.cars.photographs import find_folder, load_photographs
 
+if TYPE_CHECKING:
+    import keras
+
 SCHEMES = ("float", "per_channel", "per_tensor", "naive")
 
 
-def wilson(right, count, z=1.96):
+def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927): right of count -> (low, high)."""
     share = right / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
@@ -27,7 +32,7 @@ def wilson(right, count, z=1.96):
     return middle - half, middle + half
 
 
-def predictors(model, schemes=SCHEMES):
+def predictors(model: "keras.Model", schemes: Sequence[str] = SCHEMES) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """The network in each scheme: dict name -> a function from uint8 images (N, 96, 96, 3) to probabilities (N,).
 
     int8 is calibrated on the 200 shipped calibration scenes.
@@ -50,7 +55,9 @@ def predictors(model, schemes=SCHEMES):
     return {scheme: predictor(scheme) for scheme in schemes}
 
 
-def measure(model, photos=None, schemes=SCHEMES):
+def measure(
+    model: "keras.Model", photos: Path | None = None, schemes: Sequence[str] = SCHEMES
+) -> dict[str, dict[str, dict[str, float]]]:
     """Accuracy of a network on everything that it was not trained on.
 
     Args:
@@ -85,8 +92,8 @@ def measure(model, photos=None, schemes=SCHEMES):
     return result
 
 
-def table(result):
-    """What `measure` returns, as text."""
+def table(result: dict[str, dict[str, dict[str, float]]]) -> str:
+    """The result of `measure` as text."""
     lines = [f"{'':12}{'images':>7}  " + "".join(f"{scheme:24}" for scheme in SCHEMES)]
     for name, schemes in result.items():
         cells = [f"{cell['accuracy']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]" for cell in schemes.values()]
@@ -94,14 +101,15 @@ def table(result):
     return "\n".join(line.rstrip() for line in lines)
 
 
-def worst(model, count=20):
+def worst(model: "keras.Model", count: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """The rendered test scenes that the float network gets most wrong: indices, most wrong first."""
     test = datasets.load("cars", "test")
     outputs = model.predict(preprocess(test.images), batch_size=100, verbose=0)[:, 0]
     return np.argsort(-np.abs(outputs - test.labels))[:count], outputs
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command: words of the command line, or None for the process's own."""
     parser = argparse.ArgumentParser(prog="python -m recipes.cars.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("model", help="carclassifier, or a .npz that recipes.cars.train wrote")
     parser.add_argument("--photos", help="folder with photos_*.npz; without it, EDGEKIT_PHOTOS or the scenes alone")

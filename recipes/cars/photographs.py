@@ -1,4 +1,4 @@
-"""Reads the photographs for training and measurement. They must not be redistributed, so they are not in this checkout.
+"""The photographs that the car network is trained and measured on. They must not be redistributed, so they lie outside.
 
 The folder named by ``--photos`` or the variable EDGEKIT_PHOTOS holds files ``photos_*.npz`` with ``images`` uint8
 (N, S, S, 3), RGB, and ``labels`` (N,), 1 for a car and 0 for none.
@@ -18,14 +18,14 @@ CLASS_NAMES = ("no car", "car")
 _SPLIT_SEED = 2018
 
 
-def find_folder(folder=None):
+def find_folder(folder: str | Path | None = None) -> Path | None:
     """The photographs' folder: the argument, or EDGEKIT_PHOTOS, or shared/data beside the checkout; None if absent."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(folder or os.environ.get("EDGEKIT_PHOTOS") or beside)
     return folder if folder.is_dir() and any(folder.glob("photos_*.npz")) else None
 
 
-def load_photographs(folder, held_out):
+def load_photographs(folder: str | Path, held_out: bool) -> dict[str, Dataset]:
     """All photographs of a folder, by file.
 
     Args:

@@ -1,9 +1,9 @@
 """Trains the car network that edgekit ships: ``python -m recipes.cars.train --photos FOLDER``.
 
-It starts from MobileNetV1 0.25's ImageNet weights, sees the rendered scenes and four fifths of the photographs under
-the augmentation of a small camera, ends with two epochs that round weights and activations as int8 does, and writes the
-average of its weights over the last steps. The same seed, data and versions give the same weights. After an
-interruption it resumes from its checkpoint.
+It starts from MobileNetV1 0.25's ImageNet weights and sees the rendered scenes and four fifths of the photographs under
+the augmentation of a small camera. Two last epochs round weights and activations as int8 does. The average of the
+weights over the last steps is shipped. The same seed, data and versions give the same weights. An interrupted training
+resumes from its checkpoint.
 """
 
 import argparse
@@ -11,8 +11,10 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +23,10 @@ from edgekit.models import mobilenet_v1
 from edgekit.models.weights import save
 from recipes.cars.imagenet import load_imagenet
 from recipes.cars.photographs import find_folder, load_photographs
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 IMAGENET = "mobilenet_0.25_128_imagenet.h5"
 
@@ -51,7 +57,7 @@ class Recipe:
     mixture: tuple = (("photos_64", 2.0), ("photos_32", 1.0), ("scenes", 0.5))
 
 
-def gather(folder, recipe, scenes=True):
+def gather(folder: Path, recipe: Recipe, scenes: bool = True) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The training images of every source at 96x96: dict name -> (uint8 images, labels)."""
     from edgekit import datasets
 
@@ -64,7 +70,7 @@ def gather(folder, recipe, scenes=True):
     return sources
 
 
-def epoch_rows(counts, recipe, epoch):
+def epoch_rows(counts: dict[str, int], recipe: Recipe, epoch: int) -> np.ndarray:
     """Which rows (indices into all sources laid end to end) an epoch sees, in order."""
     rng = np.random.default_rng([recipe.seed, epoch])
     mixture, first, rows = dict(recipe.mixture), 0, []
@@ -75,7 +81,7 @@ def epoch_rows(counts, recipe, epoch):
     return rng.permutation(np.concatenate(rows))
 
 
-def learning_rate(recipe, epoch):
+def learning_rate(recipe: Recipe, epoch: float) -> float:
     """Linear warm-up, a half cosine down to 1 % (Loshchilov and Hutter 2017), then the line of the rounded epochs.
 
     `epoch` counts from 0, with fractions.
@@ -90,7 +96,7 @@ def learning_rate(recipe, epoch):
     return recipe.learning_rate * (0.01 + 0.99 * cosine)
 
 
-def rounded_outputs(model, x):
+def rounded_outputs(model: "keras.Model", x: "tf.Tensor") -> "tf.Tensor":
     """The model's outputs with weights and activations rounded to 8 bits, and gradients that pass through the rounding.
 
     Quantization-aware training (Jacob et al. 2018). Batch normalization uses its collected statistics. Folding it
@@ -118,7 +124,7 @@ def rounded_outputs(model, x):
 class Trainer:
     """The model with its optimizer and averaged weights, and one step of learning."""
 
-    def __init__(self, recipe, imagenet):
+    def __init__(self, recipe: Recipe, imagenet: Path) -> None:
         import keras
         import tensorflow as tf
 
@@ -151,7 +157,7 @@ class Trainer:
         right = tf.reduce_mean(tf.cast(tf.equal(outputs > 0.5, labels > 0.5), tf.float32))
         return loss, right
 
-    def learn(self, images, labels, epoch):
+    def learn(self, images: np.ndarray, labels: np.ndarray, epoch: float) -> tuple[float, float]:
         """One batch, at `epoch` with its fraction. Returns loss and accuracy."""
         self.optimizer.learning_rate = learning_rate(self.recipe, epoch)
         # Early on the average must not remember the start.
@@ -164,7 +170,7 @@ class Trainer:
     def _variables(self):
         return [*self.model.weights, *self.averaged, *self.optimizer.variables]
 
-    def save(self, path, epoch, history):
+    def save(self, path: Path, epoch: int, history: dict[str, list[float]]) -> None:
         """Write the checkpoint whole or not at all."""
         arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(self._variables())}
         state = json.dumps({"epoch": epoch, "step": self.step, "history": history, "recipe": _described(self.recipe)})
@@ -172,7 +178,7 @@ class Trainer:
         np.savez(partial, state=np.array(state), **arrays)
         os.replace(partial, path)
 
-    def resume(self, path):
+    def resume(self, path: Path) -> tuple[int, dict[str, list[float]]]:
         """Take over a checkpoint. Returns (epochs done, history)."""
         with np.load(path, allow_pickle=False) as arrays:
             state = json.loads(str(arrays["state"]))
@@ -183,7 +189,7 @@ class Trainer:
         self.step = state["step"]
         return state["epoch"], state["history"]
 
-    def averaged_model(self):
+    def averaged_model(self) -> "keras.Model":
         """The network that is shipped: the averaged weights in a model of their own."""
         model = mobilenet_v1()
         model.set_weights([np.asarray(weight) for weight in self.averaged])
@@ -194,7 +200,9 @@ def _described(recipe):
     return json.loads(json.dumps(dataclasses.asdict(recipe)))
 
 
-def train(sources, recipe, imagenet, checkpoint):
+def train(
+    sources: dict[str, tuple[np.ndarray, np.ndarray]], recipe: Recipe, imagenet: Path, checkpoint: Path
+) -> "tuple[keras.Model, dict[str, list[float]]]":
     """Train from the ImageNet weights, or from the checkpoint where there is one.
 
     Args:
@@ -235,7 +243,8 @@ def train(sources, recipe, imagenet, checkpoint):
     return trainer.averaged_model(), history
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command: words of the command line, or None for the process's own."""
     parser = argparse.ArgumentParser(prog="python -m recipes.cars.train", description=__doc__.split("\n")[0])
     parser.add_argument("--photos", help="folder with photos_*.npz and the ImageNet weights")
     parser.add_argument("--output", type=Path, default=Path("carclassifier.npz"), help="where the weights go")

@@ -90,7 +90,22 @@ def test_a_name_that_would_hide_a_system_header_is_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["int8_t", "int32_t", "uint8_t", "size_t", "memcpy", "expf", "arena", "main", "net_input", "math", "bool"]
+    "name",
+    [
+        "int8_t",
+        "int32_t",
+        "uint8_t",
+        "size_t",
+        "memcpy",
+        "expf",
+        "arena",
+        "main",
+        "net_input",
+        "math",
+        "bool",
+        "concept",
+        "linux",
+    ],
 )
 def test_tensors_may_be_called_like_anything_in_c(name, tmp_path):
     require("gcc")
@@ -100,8 +115,10 @@ def test_tensors_may_be_called_like_anything_in_c(name, tmp_path):
     net = Network("n", name, "out", shapes, (Op("fully_connected", name, (name,), "out", weights, np.zeros(2, "f4")),))
     for each in (net, in_int8(net)):
         _, source = codegen.export(each, "net", tmp_path)
-        flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-x", "c", "-c", str(source), "-o", str(tmp_path / "net.o")]
-        assert subprocess.run(["gcc", *flags], capture_output=True, text=True).stderr == ""
+        for language, standard in (("c", "c99"), ("c", "gnu17"), ("c++", "gnu++2b")):  # the last is ESP-IDF's
+            flags = [f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-x", language]
+            command = ["gcc", *flags, "-c", str(source), "-o", str(tmp_path / "net.o")]
+            assert subprocess.run(command, capture_output=True, text=True).stderr == ""
 
 
 def test_every_header_that_generated_c_includes_is_guarded():

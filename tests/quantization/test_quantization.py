@@ -83,8 +83,10 @@ def test_unknown_options_name_the_known_ones():
     ranges = calibration.calibrate(net, x)
     with pytest.raises(ValueError, match="observer is one of minmax, percentile, mse, got 'max'"):
         calibration.calibrate(net, x, "max")
-    with pytest.raises(ValueError, match="weights is one of per_channel, per_tensor, naive, got 'channel'"):
+    with pytest.raises(ValueError, match="scheme is one of per_channel, per_tensor, naive, got 'channel'"):
         quantization.quantize(net, ranges, "channel")
+    with pytest.raises(ValueError, match="scheme is one of"):  # by its name in version 0.1
+        quantization.quantize(net, ranges, weights="channel")
     with pytest.raises(ValueError, match="bits is a whole number from 2 to 8, got 9"):
         quantization.quantize(net, ranges, bits=9)
     other, _ = two_layers([1.0] * 5)
