@@ -113,7 +113,7 @@ def quantized_walk(quantized, x):
     return integer.walk(quantized, quantized.quantize_input(x))
 
 
-# What Keras models go through
+# The steps that Keras models go through
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2"])
