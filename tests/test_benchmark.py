@@ -102,7 +102,7 @@ def test_a_finished_or_unwanted_file_is_kept_under_another_name(board, scenes, t
     ("spoil", "says"),
     [
         (lambda text: "my notes\n", "is not a benchmark's results"),
-        (lambda text: text.replace(",car,", ",truck,"), "holds the answers of truck, and on the board is car"),
+        (lambda text: text.replace(",car,", ",truck,"), "holds the answers of truck, but the board runs car"),
         (lambda text: re.sub(r"\n1,\w+", "\n1,00000000", text), "the answers to other images"),
         (lambda text: re.sub(r",[0-9.e-]+(,\d+,[\d.]+\n)$", r",0.123\1", text), "another version of car"),
         (lambda text: text.replace(",car,", ",car,x"), "line 2 of .* cannot be read"),

@@ -7,7 +7,7 @@ import pytest
 
 from edgekit import former_names
 
-# What the lessons' notebooks of version 0.1 import and call.
+# The names that the lessons' notebooks of version 0.1 import and call.
 NOTEBOOK = """
 import edgekit
 from edgekit import board, calibration, codegen, datasets, firmware, integer, models, network, noise

@@ -23,8 +23,8 @@ LESSONS = {
         (
             "accuracy: float 0.984, naively rounded 0.500",
             "one scale a channel: accuracy 0.980",
-            "The program says what your network says: 0.03, 0.97",
-            "all 500 outputs are those of your network in Python, to the bit: True",
+            "The program gives the same scores as your network: 0.03, 0.97",
+            "all 500 outputs equal those of your network in Python, to the last bit: True",
         ),
     ),
     "carclassifier_hard": (
@@ -33,7 +33,7 @@ LESSONS = {
             "naively rounded: accuracy 0.500",
             "one scale for the layer: accuracy 0.664",
             "18,432 outputs of conv1; 0 differ from the device's.",
-            "all 500 outputs are those of your network in Python, to the bit: True",
+            "all 500 outputs equal those of your network in Python, to the last bit: True",
         ),
     ),
 }

@@ -22,7 +22,7 @@ STAMP = "edgekit-stamp.json"  # inside the environment: what it was made from; a
 BUILDING = "edgekit-building"  # inside the environment: present from the first change to the last
 DISK_NEEDED = 3.5e9  # bytes: 2.5 GB installed, and the largest downloads
 
-# What pip and uv print before they are silent for long: downloads of 10 MB or more, and the unpacking.
+# The lines that pip and uv print before a long silence: downloads of 10 MB or more, and the unpacking.
 MILESTONE = re.compile(
     r"\s*(Downloading \S+ \(\d{2,}(?:\.\d+)? ?Mi?B\)|Installing collected packages|(?:Prepared|Installed) \d+ packages)"
 )

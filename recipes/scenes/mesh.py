@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# What a surface is made of; renderer.py says how each looks.
+# The materials of surfaces; renderer.py defines how each looks.
 MATTE, PAINT, GLASS, FACADE, FOLIAGE, RIM, GLOW, BRICK = range(8)
 
 

@@ -1,7 +1,7 @@
 """Everything on a street that is not a car: houses, trees, people, cycles, signs, boxes, lorries and loose wheels.
 
-Each function returns a `Mesh` that stands on the ground at the origin, its length along x. Lengths are metres. What
-could be taken for a car by its size, its windows or its wheels is here on purpose: the network must not learn those.
+Each function returns a `Mesh` that stands on the ground at the origin, its length along x. Lengths are metres.
+Some of these things resemble a car by their size, windows or wheels: the network must not learn only those.
 """
 
 import numpy as np
@@ -379,7 +379,7 @@ def furniture(rng):
     return join([*posts, box((5.2, 0.05, 0.08), (0, 0, 0.8), color), box((5.2, 0.05, 0.08), (0, 0, 0.3), color)])
 
 
-# What may stand in the middle of a picture without a car, and how often.
+# The objects in the middle of a picture without a car, and how often each is chosen.
 SUBJECTS = (
     (house, 3), (crate, 4), (lorry, 3), (bus, 2), (loose_wheels, 2.5), (person, 2), (cycle, 2), (motorcycle, 1.5),
     (tree, 1.5), (sign, 0.7), (animal, 1.2), (furniture, 1), (bush, 0.6),

@@ -35,7 +35,7 @@ def test_the_report_adds_up(quantized):
     assert result.milliseconds[240] == pytest.approx(expected)
     assert result.milliseconds[80] == pytest.approx(3 * expected)
     assert "measured on the board: 93.2 ms" in str(result)
-    assert "1.19 cycles an instruction" in str(result)
+    assert "1.19 cycles per instruction" in str(result)
 
 
 @pytest.mark.skipif(not emulator.available(), reason="the emulated core's tools are not installed")

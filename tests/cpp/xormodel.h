@@ -1,4 +1,4 @@
-/* A network small enough to write by hand, behind the seam of docs/architecture.md, so that the board's tests need no
+/* A network small enough to write by hand, with the functions of docs/architecture.md, so that the board's tests need no
    training: two hidden ReLU units and a linear output solve exclusive or exactly. */
 #pragma once
 #include <stdint.h>

@@ -90,7 +90,7 @@ def test_a_wrong_activation_is_named(net, images, tensor, pair, message):
     [
         (lambda q, s: (q.astype(float) + 0.5, s), "should be whole numbers from -127 to 127"),
         (lambda q, s: (q[:, :1], s), r"the weights of 'first' should have the shape \(4, 27\) or \(4, 3, 3, 3\)"),
-        (lambda q, s: (q, s[:3]), "'first' needs 4 scales, one a channel, or a single one; got shape"),
+        (lambda q, s: (q, s[:3]), "'first' needs 4 scales, one for each channel, or a single one; got shape"),
         (lambda q, s: (q, s * 0), "the scale of channel 0 of 'first' must be above 0, got 0"),
         (lambda q, s: (q, s * 1e-12), "is so small that its bias does not fit into an int32"),
     ],

@@ -91,7 +91,7 @@ def test_unknown_options_name_the_known_ones():
         quantization.quantize(net, ranges, bits=9)
     other, _ = two_layers([1.0] * 5)
     renamed = Network("o", "x", "z", {"x": (5, 5, 4), "z": (5, 5, 5)}, other.ops[:1])
-    with pytest.raises(ValueError, match="not of this network: tensors z were not calibrated"):
+    with pytest.raises(ValueError, match="of another network: the tensors z were not calibrated"):
         quantization.quantize(renamed, ranges)
 
 
@@ -113,7 +113,7 @@ def quantized_walk(quantized, x):
     return integer.walk(quantized, quantized.quantize_input(x))
 
 
-# What Keras models go through
+# The steps that Keras models go through
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2"])

@@ -26,7 +26,7 @@ def _view(scene, position=(0.0, -6.0, 1.5), target=(0, 0, 0.7), side=64):
 def test_the_generator_still_makes_the_shipped_pictures(split, index):
     shipped = datasets.load("cars", split).images[index].astype(int)
     made = scenes.render(split, index).astype(int)
-    # What JPEG changes; another picture of the same kind differs by 40 and more.
+    # JPEG changes this much; another picture of the same kind differs by 40 and more.
     assert np.abs(made - shipped).mean() < 4
 
 

@@ -54,7 +54,7 @@ def test_a_lesson_is_tried_out_from_the_wheel_in_the_current_folder(site, tmp_pa
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """The server's command line in place of the server, from a folder of one's own."""
+    """Collect the server's command lines instead of starting it, in a temporary folder."""
     commands = []
     monkeypatch.setattr(server.os, "execve", lambda program, words, variables: commands.append((words, variables)))
     monkeypatch.chdir(tmp_path)

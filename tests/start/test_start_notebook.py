@@ -137,7 +137,7 @@ def test_a_students_files_are_never_overwritten(room, work):
         assert "Newer" not in result.stdout  # it is the student's file that changed, not the lesson
         (upstream / "short.ipynb").write_text(json.dumps(NOTEBOOK | {"nbformat_minor": 4}))
         result = start(room, "short", check=0)
-        assert "Newer in notebooks/short than in your folder: short.ipynb. Yours is kept" in result.stdout
+        assert "Newer in notebooks/short than in your folder: short.ipynb. Your file is kept" in result.stdout
         assert (work / "short.ipynb").read_text() == "my work"
         assert (work / "mine.txt").read_text() == "mine"
     finally:
