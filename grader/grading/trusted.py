@@ -301,7 +301,7 @@ def _score(value, points: float) -> float:
 
 
 def _report(error: BaseException) -> dict:
-    """What the student may read (``name``, ``message``, ``lines``) and what only the instructor may (``details``)."""
+    """A failure for the student (``name``, ``message``, ``lines``) and for the instructor alone (``details``)."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in _cells.lines]
     hidden = any(frame.lineno in _cells.hidden[frame.filename] for frame in frames)
     name = type(error).__name__

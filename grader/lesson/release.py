@@ -120,6 +120,6 @@ def differences(course: Course, name: str) -> list[str]:
 
 
 def _files(folder: Path) -> set[str]:
-    """Relative paths of the files below ``folder``, less what running a notebook there leaves behind."""
+    """Relative paths of the files below ``folder``, without the files that a notebook writes when it runs there."""
     paths = (Path(base, file).relative_to(folder) for base, _, files in os.walk(folder) for file in files)
     return {str(path) for path in paths if not any(part.startswith((".", "__pycache__")) for part in path.parts)}

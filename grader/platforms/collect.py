@@ -231,7 +231,7 @@ def _choose(submission: Submission, name: str) -> tuple[dict[Path, File], tuple[
     chosen = _notebook(notebooks, files, name, submission)
     wanted = Path(f"{name}.ipynb")
     if chosen != wanted:
-        notes.append(f"{one_line(str(chosen))} was taken for {wanted}")
+        notes.append(f"{one_line(str(chosen))} is used as {wanted}")
         if wanted in files:
             files[Path("earlier") / wanted] = files[wanted]
         files[wanted] = files.pop(chosen)
@@ -241,7 +241,7 @@ def _choose(submission: Submission, name: str) -> tuple[dict[Path, File], tuple[
 
 
 def _places(files: dict[tuple[str, ...], File], strip: bool = False) -> tuple[dict[Path, File], list[str]]:
-    """Each file by where it may go, and a remark for each that may not; ``strip`` takes off a folder around all."""
+    """Each file by where it may go, and a remark for each that cannot; ``strip`` takes off a folder around all."""
     placed, notes = {}, []
     for parts, file in files.items():
         path, problem = safe_path(parts)

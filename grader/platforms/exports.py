@@ -225,7 +225,7 @@ def _canvas(file: File):
 
 
 def safe_path(parts: tuple[str, ...]) -> tuple[Path | None, str]:
-    """Where a student's file may go, below the submission's folder; or None and why it may not."""
+    """Where a student's file may go, below the submission's folder; or None and the reason why it cannot go there."""
     cleaned = []
     for part in parts:
         if part in ("", "."):

@@ -132,8 +132,8 @@ def test_another_name_of_the_notebook_is_taken_and_said(course, collect):
     )
     assert set(submitted(course)) == {"Ada_Lovelace/toy/toy.ipynb", "Al_B/toy/toy.ipynb"}
     assert report.notes == [
-        "Ada Lovelace (101): Toy (1).ipynb was taken for toy.ipynb",
-        "Al B (102): w.ipynb was taken for toy.ipynb",
+        "Ada Lovelace (101): Toy (1).ipynb is used as toy.ipynb",
+        "Al B (102): w.ipynb is used as toy.ipynb",
     ]
 
 
