@@ -11,6 +11,26 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# Files that take minutes, longest first: begun early, so that no worker waits for the other one at the end.
+SLOW = (
+    "test_lessons.py",
+    "test_batch.py",
+    "test_grading_cheats.py",
+    "test_start_notebook.py",
+    "test_grading_nbgrader.py",
+    "test_codegen.py",
+    "test_bit_exact.py",
+    "test_sandbox_warm.py",
+    "test_capture.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the slow files first; tests/run.sh keeps this order."""
+    order = {name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path.name, len(SLOW)))
+
+
 def require(tool, remedy=""):
     """Return the path of a program that a test needs, or skip the test.
 
