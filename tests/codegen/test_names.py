@@ -74,7 +74,7 @@ def test_a_network_with_hostile_names_compiles_without_a_warning(text, tmp_path)
         assert not re.search(r"\binjected$", symbols, re.MULTILINE)
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.text())
 def test_no_text_leaves_a_comment(text):
     safe = names.in_comment(text)

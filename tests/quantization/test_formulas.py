@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edgekit.quantization import formulas
 
 FILE = ROOT / "edgekit" / "quantization" / "formulas.py"
-FEW = settings(max_examples=200, deadline=None, database=None)
+FEW = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def test_the_formulas_fit_on_150_lines_and_need_nothing_else():

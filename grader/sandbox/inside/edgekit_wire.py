@@ -5,7 +5,8 @@ Numbers, strings, None and True stand for themselves; everything else is an obje
 ``{"float": "nan"}``, ``{"complex": [real, imaginary]}``, ``{"slice": [start, stop, step]}``,
 ``{"path": "..."}``, ``{"ellipsis": true}``,
 ``{"array": [dtype, shape, base64]}``, ``{"scalar": [dtype, base64]}`` and, for what is not plain data,
-``{"ref": [number, type name, callable]}``. Decoding makes exact built-in types and NumPy arrays, nothing else.
+``{"ref": [number, type name, callable]}``. Decoding makes exact built-in types, NumPy arrays and paths without a file
+system, nothing else.
 """
 
 import base64
