@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InvalidValue, UnknownName
-from edgekit.network import Network, check_input
+from edgekit.network import Network, check_images
 from edgekit.network.windows import one_thread
 
 # How the range of a tensor is chosen: see `calibrate`.
@@ -66,9 +66,7 @@ def calibrate(
         raise InvalidValue(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
     if not 50 < percentile <= 100:
         raise InvalidValue(f"percentile is above 50 and at most 100, got {percentile}")
-    images = check_input(network, images)
-    if not len(images):
-        raise InvalidValue("calibration needs images, got an empty array")
+    images = check_images(network, images, "calibration")
     if not np.isfinite(images).all():
         raise InvalidValue("calibration images hold NaN or infinity")
     with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # overflows are reported below, by name

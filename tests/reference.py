@@ -1,5 +1,6 @@
 """The runtimes that edgekit's integers are compared with: TensorFlow Lite Micro's and LiteRT's reference kernels."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -27,9 +28,9 @@ def micro(data, rows, tensors=None):
     """
     from tflite_micro import runtime
 
-    # On some networks Micro stops the whole process, and no test can say on which.
-    last = Path(tempfile.gettempdir()) / "last-micro.tflite"
-    last.write_bytes(data)
+    # On some networks Micro stops the whole process, and no test can say on which: then this file stays.
+    kept = Path(tempfile.gettempdir()) / f"micro-stopped-{os.getpid()}.tflite"
+    kept.write_bytes(data)
     config = runtime.InterpreterConfig
     interpreter = runtime.Interpreter.from_bytes(
         data,
@@ -44,6 +45,7 @@ def micro(data, rows, tensors=None):
             results.append(interpreter.get_output(0)[0].copy())
         else:
             results.append({name: interpreter.GetTensor(i, 0)["tensor_data"][0] for name, i in tensors.items()})
+    kept.unlink()
     if tensors is None:
         return np.stack(results)
     return {name: np.stack([result[name] for result in results]) for name in tensors}

@@ -11,6 +11,7 @@ from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
     Graph,
     Network,
+    check_images,
     check_input,
     check_numbers,
     last_use,
@@ -31,6 +32,7 @@ __all__ = [
     "Network",
     "Op",
     "Shape",
+    "check_images",
     "check_input",
     "check_numbers",
     "from_keras",

@@ -135,6 +135,26 @@ def check_input(network: Graph, x: np.ndarray) -> np.ndarray:
     return x
 
 
+def check_images(network: Graph, images: np.ndarray, purpose: str) -> np.ndarray:
+    """The images as an array, if they are inputs of this network and there is at least one.
+
+    Args:
+        network: a `Network`, or one in int8.
+        images: array-like (N, *input shape), floating point.
+        purpose: what they are needed for, for the message.
+
+    Returns:
+        The images as a NumPy array.
+
+    Raises:
+        ValueError: the images have another shape or type, or there are none.
+    """
+    images = check_input(network, images)
+    if not len(images):
+        raise InvalidValue(f"{purpose} needs images, got an empty array")
+    return images
+
+
 def check_numbers(network: Graph) -> None:
     """Check that all weights and biases are finite.
 

@@ -19,9 +19,9 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, WEIGHTED, Network, check_input, run_op, with_ops
-from edgekit.quantization.formulas import quantize_bias
-from edgekit.quantization.parameters import by_channel, dequantized_weights
+from edgekit.network import OPS, WEIGHTED, Network, check_images, run_op, with_ops
+from edgekit.quantization.formulas import along, quantize_bias
+from edgekit.quantization.parameters import by_channel, channel_axis, dequantized_weights
 from edgekit.quantization.quantized import QuantizedNetwork
 
 CEILING = 6.0
@@ -42,9 +42,7 @@ def equalize(network: Network, images: np.ndarray, rounds: int = 10) -> Network:
     Raises:
         ValueError: there are no images, or they have another shape.
     """
-    images = check_input(network, images)
-    if not len(images):
-        raise InvalidValue("equalization needs images, got an empty array")
+    images = check_images(network, images, "equalization")
     peaks = _peaks(network, images)
     ops = list(network.ops)
     pairs = list(_pairs(network))
@@ -110,8 +108,7 @@ def _read_ranges(op, channels):
 
 
 def _write(op, factors):
-    shape = (1, 1, 1, -1) if op.kind == "depthwise_conv2d" else (-1, 1, 1, 1)
-    weights = op.weights * factors.reshape(shape)
+    weights = op.weights * along(factors, op.weights.ndim, channel_axis(op.kind))
     return replace(op, weights=weights.astype(np.float32), bias=(op.bias * factors).astype(np.float32))
 
 
@@ -135,9 +132,7 @@ def correct_bias(network: Network, quantized: QuantizedNetwork, images: np.ndarr
     Raises:
         ValueError: there are no images, or one network was not made from the other.
     """
-    images = check_input(network, images)
-    if not len(images):
-        raise InvalidValue("bias correction needs images, got an empty array")
+    images = check_images(network, images, "bias correction")
     floats = {op.output: op for op in network.ops if op.kind in WEIGHTED}
     rounded = {op.output: op for op in quantized.ops if op.kind in WEIGHTED}
     if floats.keys() != rounded.keys():

@@ -8,7 +8,7 @@ One more bit gives 6 dB more. Above 30 dB a layer loses almost nothing; at 0 dB 
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import Network, check_input
+from edgekit.network import Network, check_images
 from edgekit.quantization import integer
 from edgekit.quantization.parameters import dequantized_weights
 from edgekit.quantization.quantized import QuantizedNetwork
@@ -30,9 +30,7 @@ def per_layer(network: Network, quantized: QuantizedNetwork, images: np.ndarray)
     Raises:
         ValueError: there are no images, or one network was not made from the other.
     """
-    images = check_input(network, images)
-    if not len(images):
-        raise InvalidValue("measuring noise needs images, got an empty array")
+    images = check_images(network, images, "measuring noise")
     theirs = {op.output: op for op in quantized.ops}
     if any(op.output not in theirs for op in network.ops):
         raise InvalidValue(f"{quantized.name!r} is not quantized from this network: their tensors have other names")

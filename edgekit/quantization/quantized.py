@@ -128,6 +128,8 @@ def _widen(op, limits, leader):
     """Widen the ranges around an op until its int8 arithmetic can compute its output; tell whether any was widened."""
     if op.kind in FIXED:
         name, width = leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN)
+    elif not OPS[op.kind].narrowest:
+        return False
     else:
         # From the scales: an input that is always 0 has no width, and yet a scale, 1.
         scales = [float(activation_quantization(*limits[leader[name]]).scale) for name in op.inputs]

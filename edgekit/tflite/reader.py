@@ -66,6 +66,8 @@ class _Reader:
     def __init__(self, schema, model, graph, operators):
         self.schema, self.model, self.graph, self.operators = schema, model, graph, operators
         self.type_names = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
+        codes = schema.ActivationFunctionType
+        self.activations = {getattr(codes, code): name for name, code in ACTIVATION_CODES.items()}
         self.names = self._tensor_names()
         self.shapes, self.quantization, self.ops = {}, {}, []
 
@@ -175,10 +177,9 @@ class _Reader:
     def fused(self, call, kind):
         """The activation that is fused into an op."""
         fused = getattr(call.options, "fusedActivationFunction", 0)
-        names = {getattr(self.schema.ActivationFunctionType, code): name for name, code in ACTIVATION_CODES.items()}
-        if fused not in names or (fused and not has_activation(kind)):
+        if fused not in self.activations or (fused and not has_activation(kind)):
             call.refuse(f"the fused activation {fused}")
-        return {"activation": names[fused]} if has_activation(kind) else {}
+        return {"activation": self.activations[fused]} if has_activation(kind) else {}
 
     def check(self, call, op):
         shape, sources = self.shapes[op.output], [self.shapes[name] for name in op.inputs]
