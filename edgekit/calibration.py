@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InvalidValue, UnknownName
-from edgekit.network import Network, check_images
+from edgekit.network import Batch, Network, batch_size, by_name, check_images
 from edgekit.network.windows import one_thread
 
 # How the range of a tensor is chosen: see `calibrate`.
@@ -39,7 +39,7 @@ class Ranges:
 
 def calibrate(
     network: Network,
-    images: np.ndarray,
+    images: Batch,
     observer: str = "minmax",
     percentile: float = 99.99,
     histograms: bool = False,
@@ -49,7 +49,8 @@ def calibrate(
 
     Args:
         network: a `Network`.
-        images: float array (N, *input shape), real values as the network takes them; N of 100 to 200 is usual.
+        images: float array (N, *input shape), real values as the network takes them; N of 100 to 200 is usual. Several
+            inputs are a dict from name to array, or a tuple.
         observer: "minmax" covers every value seen. "percentile" cuts off the rarest values at both ends. "mse" searches
             the histogram for the range with the smallest mean squared error of rounding and cutting off together.
         percentile: for that observer, the share of values kept on each side, in percent.
@@ -67,7 +68,7 @@ def calibrate(
     if not 50 < percentile <= 100:
         raise InvalidValue(f"percentile is above 50 and at most 100, got {percentile}")
     images = check_images(network, images, "calibration")
-    if not np.isfinite(images).all():
+    if not all(np.isfinite(array).all() for array in by_name(network, images).values()):
         raise InvalidValue("calibration images hold NaN or infinity")
     with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # overflows are reported below, by name
         return _calibrate(network, images, observer, percentile, histograms, progress)
@@ -106,7 +107,7 @@ def _walk(network, images, progress):
         return network.walk(images)
     from tqdm.auto import tqdm
 
-    return tqdm(network.walk(images), total=-(-len(images) // 8), desc="calibrating", unit="batch")
+    return tqdm(network.walk(images), total=-(-batch_size(images) // 8), desc="calibrating", unit="batch")
 
 
 def _widened(low, high):

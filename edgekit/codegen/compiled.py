@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgekit import plots
 from edgekit.codegen import copy_ops, float_ops, header, int8_ops, names
 from edgekit.codegen.arena import Arena, Buffer, arrange, needed
+from edgekit.codegen.step import array
 from edgekit.network import Graph
 from edgekit.quantization import QuantizedNetwork
 
@@ -63,7 +66,8 @@ def compile_network(model: Graph, name: str, probe: str | None = None) -> Compil
     kernels, includes = _paste(step.kernel for step in steps if step)
     body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float", probe))
     constants = "\n\n".join(
-        _comment(model, op) + "\n" + step.constants for op, step in _used(model, steps) if step.constants
+        [_comment(model, op) + "\n" + step.constants for op, step in _used(model, steps) if step.constants]
+        + [_known(model, tensor, ids[tensor]) for tensor in model.constants]
     )
     of = names.in_comment(model.name)
     text = f"""/* {name}: the network '{of}', {len(model.ops)} ops, {model.macs:,} multiply-accumulates.
@@ -93,15 +97,7 @@ int {name}_init(void)
     return 0;
 }}
 
-{name}_value *{name}_input(void)
-{{
-    return ({name}_value *)(void *)(arena.bytes + {arena.offsets[owner[model.input]]});
-}}
-
-const {name}_value *{name}_output(void)
-{{
-    return (const {name}_value *)(const void *)(arena.bytes + {arena.offsets[owner[model.output]]});
-}}
+{_ends(model, name, owner, arena)}
 
 int {name}_invoke(void)
 {{
@@ -110,6 +106,27 @@ int {name}_invoke(void)
 }}
 """
     return Compiled(text, arena, tuple(step.call if step else "" for step in steps))
+
+
+def _ends(model, name, owner, arena):
+    """The functions that return where inputs and outputs are."""
+    functions = []
+    for end in header.ends(model):
+        const = "" if end.is_input else "const "
+        where = arena.offsets[owner[end.tensor]]
+        functions.append(
+            f"{const}{name}_value *{name}_{end.name}(void)\n{{\n"
+            f"    return ({const}{name}_value *)({const}void *)(arena.bytes + {where});\n}}"
+        )
+    return "\n\n".join(functions)
+
+
+def _known(model, tensor, identifier):
+    """The definition of a tensor whose values never change; it is in flash."""
+    values, shape = model.constants[tensor], "x".join(map(str, model.shapes[tensor])) or "one value"
+    kind, literal = ("int8_t", str) if values.dtype == np.int8 else ("float", header.number)
+    comment = f"/* {names.in_comment(tensor)}: a constant, {shape}{_scale(model, tensor)} */"
+    return f"{comment}\n{array(kind, identifier, values, literal)}"
 
 
 def _arrange(model, emit, layers, owner):
@@ -143,13 +160,17 @@ def _owners(model, emit):
 
 def _buffers(model, owner, steps):
     width = 1 if isinstance(model, QuantizedNetwork) else 4
-    first, last = {model.input: -1}, {}
+    first, last = dict.fromkeys(model.inputs, -1), {}
     for position, op in enumerate(model.ops):
         first.setdefault(owner[op.output], position)
         for name in (*op.inputs, op.output):
             last[owner[name]] = position
-    last[owner[model.output]] = len(model.ops)  # read after the last op
-    last.setdefault(model.input, -1)
+    for name in model.outputs:
+        last[owner[name]] = len(model.ops)  # read after the last op
+    for name in model.inputs:
+        last.setdefault(name, -1)
+    for name in model.constants:
+        first.pop(name, None)  # in flash
     for name in first:
         size = width
         for side in model.shapes[name]:
@@ -165,11 +186,11 @@ def _rules(model, owner, steps):
     for position, op in enumerate(model.ops):
         for name in op.inputs:
             readers[owner[name]] = position
-    readers[owner[model.output]] = len(model.ops)
+    readers.update((owner[name], len(model.ops)) for name in model.outputs)
     for position, (op, step) in enumerate(zip(model.ops, steps, strict=True)):
         for name in dict.fromkeys(op.inputs):
             # A tensor may be written over only if no later op reads it.
-            if step and step.overlap and readers[owner[name]] == position:
+            if step and step.overlap and readers[owner[name]] == position and owner[name] not in model.constants:
                 yield step.overlap(owner[name], owner[op.output])
 
 
@@ -177,6 +198,8 @@ def _invoke(model, owner, steps, ids, arena, kind, probe):
     const = "" if kind == "int8_t" else "(float *)(void *)"
     used = {owner[name]: None for op, _ in _used(model, steps) for name in (*op.inputs, op.output)}
     for name in used:
+        if name in model.constants:
+            continue
         shape = "x".join(map(str, model.shapes[name]))
         where = f"{const}(arena.bytes + {arena.offsets[name]})"
         yield f"    {kind} *const {ids[name]} = {where}; /* {shape}{_scale(model, name)} */"
@@ -201,7 +224,7 @@ def _describe(model, op):
     window = f" {op.window[0]}x{op.window[1]}, stride {op.stride[0]}x{op.stride[1]}, {op.padding}" if op.window else ""
     activation = "" if op.activation == "none" else f", {op.activation}"
     shapes = [
-        " + ".join("x".join(map(str, model.shapes[n])) for n in op.inputs),
+        " + ".join("x".join(map(str, model.shapes[n])) or "1" for n in op.inputs),
         "x".join(map(str, model.shapes[op.output])),
     ]
     return f"{names.in_comment(op.name)}: {op.kind}{window}{activation}, {' -> '.join(shapes)}"

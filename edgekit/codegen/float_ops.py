@@ -23,7 +23,8 @@ def _convolution(model, op, layer, room):
 @EMIT.register("fully_connected")
 def _fully_connected(model, op, layer, room):
     channels, depth = op.weights.shape
-    call = f"fully_connected_float({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}});"
+    rows = prod(model.shapes[op.output][:-1])
+    call = f"fully_connected_float({rows}, {depth}, {channels}, &{layer}_filters, {{in0}}, {{out}});"
     return Step("float/fully_connected.h", call, _filters(op, layer))
 
 

@@ -87,8 +87,10 @@ def _depthwise_conv2d(model, op, layer, room):
 @EMIT.register("fully_connected")
 def _fully_connected(model, op, layer, room):
     channels, depth = op.weights.shape
-    call = f"fully_connected_int8({depth}, {channels}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
-    return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, anywhere)
+    rows = prod(model.shapes[op.output][:-1])
+    call = f"fully_connected_int8({rows}, {depth}, {channels}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
+    overlap = anywhere if rows == 1 else not_after if channels <= depth else None
+    return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, overlap)
 
 
 @EMIT.register("add")

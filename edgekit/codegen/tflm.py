@@ -62,15 +62,7 @@ int {name}_init(void)
     return 0;
 }}
 
-{name}_value *{name}_input(void)
-{{
-    return interpreter == nullptr ? nullptr : interpreter->input(0)->data.{value};
-}}
-
-const {name}_value *{name}_output(void)
-{{
-    return interpreter == nullptr ? nullptr : interpreter->output(0)->data.{value};
-}}
+{_ends(model, name, value)}
 
 int {name}_invoke(void)
 {{
@@ -79,6 +71,19 @@ int {name}_invoke(void)
 """,
         size,
     )
+
+
+def _ends(model, name, value):
+    """The functions that return where inputs and outputs are."""
+    functions, positions = [], {True: 0, False: 0}
+    for end in header.ends(model):
+        const, what = ("", "input") if end.is_input else ("const ", "output")
+        functions.append(
+            f"{const}{name}_value *{name}_{end.name}(void)\n{{\n    return interpreter == nullptr ? nullptr : "
+            f"interpreter->{what}({positions[end.is_input]})->data.{value};\n}}"
+        )
+        positions[end.is_input] += 1
+    return "\n\n".join(functions)
 
 
 def arena_size(model: Graph) -> int:
@@ -92,13 +97,15 @@ def arena_size(model: Graph) -> int:
         int, a multiple of 16.
     """
     width = 1 if isinstance(model, QuantizedNetwork) else 4
-    first, last = {model.input: 0}, {model.output: len(model.ops)}
+    first, last = dict.fromkeys(model.inputs, 0), dict.fromkeys(model.outputs, len(model.ops))
     for position, op in enumerate(model.ops):
         first.setdefault(op.output, position)
         for name in op.inputs:
             last[name] = max(last.get(name, 0), position)
     buffers = []
     for name, shape in model.shapes.items():
+        if name in model.constants:
+            continue
         size = -(-prod(shape) * width // _TENSOR_ALIGNMENT) * _TENSOR_ALIGNMENT
         buffers.append(Buffer(name, size, first[name], last.get(name, first[name])))
     for position, op in enumerate(model.ops):

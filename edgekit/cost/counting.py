@@ -68,6 +68,6 @@ def instructions(model: QuantizedNetwork, options: Choices | None = None) -> Ins
     if not isinstance(model, QuantizedNetwork):
         raise InvalidType(f"instructions are counted for a quantized network, not for a {type(model).__name__}")
     options = options or _Defaults()
-    zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
+    zeros = {name: np.zeros((1, *model.shapes[name]), np.int8) for name in model.inputs}
     count = emulator.infer(model, zeros, "dc232b", COMPILER_LEVEL[options.optimize]).instructions
     return Instructions(count, options, count * CYCLES_PER_INSTRUCTION / options.cpu_mhz / 1000)

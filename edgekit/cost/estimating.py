@@ -144,7 +144,7 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
     if measure is None:
         measure = emulator.available()
     if measure and isinstance(model, QuantizedNetwork):
-        zeros = np.zeros((1, *model.shapes[model.input]), np.int8)
+        zeros = {name: np.zeros((1, *model.shapes[name]), np.int8) for name in model.inputs}
         result = emulator.infer(model, zeros, "dc232b")
         counts, flash, arena = result.by_op, result.flash, result.arena
     else:

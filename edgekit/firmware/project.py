@@ -291,6 +291,12 @@ def _check_model_files(model_files: Iterable[str | Path]) -> tuple[str, list[Pat
         came = ", ".join(map(str, paths)) or "nothing"
         raise FirmwareError(f"expected the files that codegen.export wrote, NAME.h and NAME.cpp, but got {came}")
     name = headers[0].stem
-    if f"{name}_invoke" not in headers[0].read_text(errors="replace"):
+    text = headers[0].read_text(errors="replace")
+    if f"{name}_invoke" not in text:
         raise FirmwareError(f"{headers[0]} declares no {name}_invoke: export the network with edgekit.codegen.export")
+    if f" *{name}_input(" not in text or f" *{name}_output(" not in text:
+        raise FirmwareError(
+            f"the applications of edgekit are for networks with one input and one output; {headers[0]} has several: "
+            f"call {name}_input_0(), {name}_output_0() and so on in a program of your own"
+        )
     return name, paths

@@ -9,13 +9,20 @@ dispatch    the table from a kind of op to a function
 
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
+    Batch,
     Graph,
     Network,
+    Results,
+    as_results,
+    batch_size,
+    batches,
+    by_name,
     check_images,
     check_input,
     check_numbers,
     last_use,
     map_weights,
+    repeated_constants,
     with_ops,
 )
 from edgekit.network.keras import from_keras
@@ -26,12 +33,18 @@ __all__ = [
     "OPS",
     "SAME_SCALE",
     "WEIGHTED",
+    "Batch",
     "Dispatch",
     "Graph",
     "Kind",
     "Network",
     "Op",
+    "Results",
     "Shape",
+    "as_results",
+    "batch_size",
+    "batches",
+    "by_name",
     "check_images",
     "check_input",
     "check_numbers",
@@ -40,6 +53,7 @@ __all__ = [
     "map_weights",
     "op_macs",
     "output_shape",
+    "repeated_constants",
     "run_op",
     "with_ops",
 ]

@@ -4,7 +4,7 @@ A reader makes one op of each layer. Three passes then fold explicit padding int
 into weights, and fuse activations into the op before. The result has only ops that int8 has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,32 +16,35 @@ from edgekit.network.ops import OPS, Op, Shape
 TEMPORARY = ("batch_norm", "relu", "relu6")
 
 
-def fold(ops: Sequence[Op], shapes: dict[str, Shape], output: str) -> list[Op]:
+def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
     """Fold and fuse.
 
     Args:
         ops: in order; of the kinds in `OPS` and in `TEMPORARY`. A batch_norm has its factors as weights.
         shapes: dict from tensor name to shape; new tensors between ops are added to it.
-        output: name of the network's output.
+        outputs: names of the network's outputs.
 
     Returns:
-        The ops, all of kinds in `OPS`; the output keeps its name.
+        The ops, all of kinds in `OPS`; the outputs keep their names.
     """
     folded = list(ops)
     for absorb in (_padding, _batch_norm, _activation):
-        folded = _merge(folded, shapes, output, absorb)
+        folded = _merge(folded, shapes, outputs, absorb)
     return [part for op in folded for part in _lower(op, shapes)]
 
 
 def _merge(
-    ops: Sequence[Op], shapes: dict[str, Shape], output: str, absorb: Callable[[Op, Op, dict[str, Shape]], Op | None]
+    ops: Sequence[Op],
+    shapes: dict[str, Shape],
+    outputs: Collection[str],
+    absorb: Callable[[Op, Op, dict[str, Shape]], Op | None],
 ) -> list[Op]:
     """Merge an op with the only op that reads its output, wherever `absorb` returns a merged op."""
     merged_ops, position = list(ops), 0
     while position < len(merged_ops):
         op = merged_ops[position]
         readers = [reader for reader in merged_ops for name in reader.inputs if name == op.output]
-        merged = absorb(op, readers[0], shapes) if len(readers) == 1 and op.output != output else None
+        merged = absorb(op, readers[0], shapes) if len(readers) == 1 and op.output not in outputs else None
         if merged is None:
             position += 1
             continue

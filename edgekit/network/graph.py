@@ -3,14 +3,20 @@
 `edgekit.network.from_keras` reads a Keras model. All later steps use NumPy, and none needs TensorFlow.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgekit.errors import InvalidValue
 from edgekit.network import windows
 from edgekit.network.ops import Op, Shape, op_macs, run_op
+
+# Arrays for the inputs of a network: one array; for several inputs a dict by name, or a sequence in their order.
+Batch = np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
+# The outputs of a network: one array, or a tuple of arrays in their order. Any, since nearly all networks have one.
+Results = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,16 +25,39 @@ class Graph:
 
     Attributes:
         name: the model's name.
-        input, output: names of the tensors that go in and come out.
+        inputs, outputs: tuples of the names of the tensors that go in and come out; a single name may be given as text.
         shapes: dict from tensor name to shape, without the batch.
         ops: tuple of `Op`, each after those it reads from.
+        constants: dict from tensor name to array of the shape in `shapes`: tensors whose values never change. Ops read
+            them like other tensors.
     """
 
     name: str
-    input: str
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     shapes: dict[str, Shape] = field(repr=False)
     ops: tuple[Op, ...] = field(repr=False)
+    constants: dict[str, np.ndarray] = field(repr=False, default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for what in ("inputs", "outputs"):
+            names = getattr(self, what)
+            object.__setattr__(self, what, (names,) if isinstance(names, str) else tuple(names))
+
+    @property
+    def input(self) -> str:
+        """The name of the only input; a ValueError if there are several."""
+        return self._only("input", self.inputs)
+
+    @property
+    def output(self) -> str:
+        """The name of the only output; a ValueError if there are several."""
+        return self._only("output", self.outputs)
+
+    def _only(self, what: str, names: tuple[str, ...]) -> str:
+        if len(names) != 1:
+            raise InvalidValue(f"one {what} is expected here; {self.name!r} has {len(names)}: {', '.join(names)}")
+        return names[0]
 
     @property
     def macs(self) -> int:
@@ -38,7 +67,8 @@ class Graph:
     @property
     def parameters(self) -> int:
         """Number of weights and biases, after folding."""
-        return sum(op.weights.size + op.bias.size for op in self.ops if op.weights is not None)
+        of_ops = sum(op.weights.size + op.bias.size for op in self.ops if op.weights is not None)
+        return of_ops + sum(values.size for values in self.constants.values())
 
     def summary(self) -> str:
         """A table with a line for each op: name, kind, output shape, parameters, multiply-accumulates."""
@@ -57,39 +87,40 @@ class Network(Graph):
     """A network in float32.
 
     Attributes:
-        name, input, output, shapes, ops: as in `Graph`; weights and biases are float32.
+        name, inputs, outputs, shapes, ops, constants: as in `Graph`; all numbers are float32.
     """
 
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, x: Batch) -> Results:
         """The network's output for a batch.
 
         Args:
-            x: float array of shape (N, *input shape); real values, as the Keras model takes them.
+            x: float array of shape (N, *input shape); real values, as the Keras model takes them. For several inputs, a
+                dict from name to array, or the arrays in the order of `inputs`.
 
         Returns:
-            float32 array of shape (N, *output shape).
+            float32 array of shape (N, *output shape); for several outputs, a tuple of arrays in the order of `outputs`.
 
         Raises:
             ValueError: x has another shape, or is not of floating point.
         """
         x = check_input(self, x)
-        last = self.output
-        if not len(x):
-            return np.empty((0, *self.shapes[last]), np.float32)
+        if not batch_size(x):
+            return as_results([np.empty((0, *self.shapes[name]), np.float32) for name in self.outputs])
         with windows.one_thread():
-            return np.concatenate([tensors[last] for tensors in self.walk(x, keep=(last,))])
+            parts = [[tensors[name] for name in self.outputs] for tensors in self.walk(x, keep=self.outputs)]
+        return as_results([np.concatenate(part) for part in zip(*parts, strict=True)])
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
+    def predict(self, x: Batch) -> Results:
         """The same as `run`: real values in, real values out, as `QuantizedNetwork.predict`."""
         return self.run(x)
 
     def walk(
-        self, x: np.ndarray, batch_size: int = 8, keep: Collection[str] | None = None
+        self, x: Batch, batch_size: int = 8, keep: Collection[str] | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Every tensor of the network, a few images at a time.
+        """Every tensor of the network, constants included, a few images at a time.
 
         Args:
-            x: float array of shape (N, *input shape).
+            x: float array of shape (N, *input shape); for several inputs as in `run`.
             batch_size: images at a time; small batches stay in the processor's cache.
             keep: names of the tensors to yield; by default all. The memory of others is freed when no op needs them.
 
@@ -97,8 +128,9 @@ class Network(Graph):
             dict from tensor name to float32 array (n, *shape), for each batch of n images in turn.
         """
         gone = last_use(self, keep)
-        for start in range(0, len(x), batch_size):
-            tensors = {self.input: np.ascontiguousarray(x[start : start + batch_size], np.float32)}
+        for part in batches(self, x, batch_size):
+            tensors = {name: np.ascontiguousarray(values, np.float32) for name, values in part.items()}
+            tensors |= repeated_constants(self, len(next(iter(tensors.values()))))
             for position, op in enumerate(self.ops):
                 tensors[op.output] = run_op(op, [tensors[name] for name in op.inputs], self.shapes[op.output])
                 for name in gone.get(position, ()):
@@ -106,61 +138,137 @@ class Network(Graph):
             yield tensors
 
 
-def check_input(network: Graph, x: np.ndarray) -> np.ndarray:
-    """Return x as an array, after checking that it is a batch of real inputs for this network.
+class Ends(Protocol):
+    """The parts of a network that say how arrays go in and come out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+
+    @property
+    def ops(self) -> tuple[Op, ...]: ...
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]: ...
+
+
+def by_name(network: Ends, x: Batch) -> dict[str, np.ndarray]:
+    """The arrays for a network's inputs as a dict by name, in the order of its inputs.
 
     Args:
         network: a `Network`, or one in int8.
-        x: array-like (N, *input shape), floating point.
+        x: the only input's array; for several inputs a dict from name to array, or the arrays in order.
 
     Returns:
-        x as a NumPy array.
+        dict from the name of each input to its array, all with the same N.
+
+    Raises:
+        ValueError: an input is missing, there are too many, or they have different N.
+    """
+    if len(network.inputs) == 1 and not isinstance(x, Mapping):
+        return {network.inputs[0]: np.asarray(x)}
+    if not isinstance(x, Mapping):
+        if not isinstance(x, (tuple, list)) or len(x) != len(network.inputs):
+            got = f"{len(x)} arrays" if isinstance(x, (tuple, list)) else f"a {type(x).__name__}"
+            raise InvalidValue(
+                f"{network.name!r} takes a dict or a tuple of {len(network.inputs)} arrays, for "
+                f"{', '.join(network.inputs)}; got {got}"
+            )
+        x = dict(zip(network.inputs, x, strict=True))
+    if set(x) != set(network.inputs):
+        raise InvalidValue(f"{network.name!r} has the inputs {', '.join(network.inputs)}; got {', '.join(map(str, x))}")
+    arrays = {name: np.asarray(x[name]) for name in network.inputs}
+    sizes = {name: len(array) for name, array in arrays.items() if array.ndim}
+    if len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{size} for {name}" for name, size in sizes.items())
+        raise InvalidValue(f"{network.name!r} needs equally many values for each input; got {counts}")
+    return arrays
+
+
+def batch_size(x: Batch) -> int:
+    """N of a batch, as `check_input` returns it."""
+    return len(next(iter(x.values()))) if isinstance(x, Mapping) else len(x)
+
+
+def batches(network: Ends, x: Batch, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """A batch cut into dicts by name, of `size` inputs each; the last may have fewer."""
+    arrays = by_name(network, x)
+    for start in range(0, batch_size(arrays), size):
+        yield {name: array[start : start + size] for name, array in arrays.items()}
+
+
+def repeated_constants(network: Ends, n: int) -> dict[str, np.ndarray]:
+    """The constants as a batch of n equal ones, (n, *shape), without a copy."""
+    return {name: np.broadcast_to(values, (n, *values.shape)) for name, values in network.constants.items()}
+
+
+def as_results(arrays: Sequence[np.ndarray]) -> Results:
+    """One array as it is; several as a tuple."""
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+
+def check_input(network: Graph, x: Batch) -> Any:
+    """Return x after checking that it is a batch of real inputs for this network.
+
+    Args:
+        network: a `Network`, or one in int8.
+        x: array-like (N, *input shape), floating point; for several inputs as in `Network.run`.
+
+    Returns:
+        A NumPy array; for several inputs a dict from name to array.
 
     Raises:
         ValueError: x has another shape or type; the message names what was expected.
     """
-    x = np.asarray(x)
-    expected = network.shapes[network.input]
+    arrays = by_name(network, x)
+    for name, array in arrays.items():
+        _check_array(network, name, array)
+    return arrays if len(arrays) > 1 else arrays[network.inputs[0]]
+
+
+def _check_array(network, name, x):
+    of = repr(network.name) if len(network.inputs) == 1 else f"the input {name!r} of {network.name!r}"
+    expected = network.shapes[name]
     if x.shape[1:] != tuple(expected) or x.ndim != len(expected) + 1:
         hint = "; add a batch dimension with x[None]" if x.shape == tuple(expected) else ""
-        raise InvalidValue(
-            f"{network.name!r} takes a batch of shape (N, {', '.join(map(str, expected))}), got {x.shape}{hint}"
-        )
+        raise InvalidValue(f"{of} takes a batch of shape (N, {', '.join(map(str, expected))}), got {x.shape}{hint}")
     if x.dtype == np.uint8:
-        raise InvalidValue(
-            f"{network.name!r} takes real values, got uint8 pixels: call edgekit.models.preprocess(images) first"
-        )
+        raise InvalidValue(f"{of} takes real values, got uint8 pixels: call edgekit.models.preprocess(images) first")
     if not np.issubdtype(x.dtype, np.floating):
-        raise InvalidValue(f"{network.name!r} takes floating point values, got {x.dtype}")
-    return x
+        raise InvalidValue(f"{of} takes floating point values, got {x.dtype}")
 
 
-def check_images(network: Graph, images: np.ndarray, purpose: str) -> np.ndarray:
+def check_images(network: Graph, images: Batch, purpose: str) -> Any:
     """The images as an array, if they are inputs of this network and there is at least one.
 
     Args:
         network: a `Network`, or one in int8.
-        images: array-like (N, *input shape), floating point.
+        images: array-like (N, *input shape), floating point; for several inputs as in `Network.run`.
         purpose: what they are needed for, for the message.
 
     Returns:
-        The images as a NumPy array.
+        The images as a NumPy array; for several inputs a dict from name to array.
 
     Raises:
         ValueError: the images have another shape or type, or there are none.
     """
     images = check_input(network, images)
-    if not len(images):
+    if not batch_size(images):
         raise InvalidValue(f"{purpose} needs images, got an empty array")
     return images
 
 
 def check_numbers(network: Graph) -> None:
-    """Check that all weights and biases are finite.
+    """Check that all weights, biases and constants are finite.
 
     Raises:
         ValueError: they hold NaN or infinity; names the op.
     """
+    for name, values in network.constants.items():
+        if not np.isfinite(values).all():
+            raise InvalidValue(f"the constant {name!r} holds values that are not numbers (NaN or infinity)")
     for op in network.ops:
         for what in ("weights", "bias"):
             values = getattr(op, what)
@@ -208,7 +316,7 @@ def map_weights(network: Network, change: Callable[[Op], np.ndarray]) -> Network
     return with_ops(network, ops)
 
 
-def last_use(network: Graph, keep: Collection[str] | None) -> dict[int, list[str]]:
+def last_use(network: Ends, keep: Collection[str] | None) -> dict[int, list[str]]:
     """For each position in the ops, the tensors that no later op reads.
 
     Args:

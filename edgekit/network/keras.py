@@ -6,6 +6,7 @@ does. This module does not import Keras: who has a Keras model has imported it.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,29 +35,28 @@ def from_keras(model: "keras.Model") -> Network:
     """Return the same network as plain data, with batch normalization folded and activations fused.
 
     Args:
-        model: a built `keras.Model`, Sequential or functional, with one input and one output.
+        model: a built `keras.Model`, Sequential or functional.
 
     Returns:
-        A `Network` with the model's name; its `run` agrees with ``model.predict`` up to float32 rounding.
+        A `Network` with the model's name; its `run` agrees with ``model.predict`` up to float32 rounding. Inputs and
+        outputs have the model's order.
 
     Raises:
-        ValueError: the model is not built, has several inputs or outputs, holds weights that are not numbers, or a
-            layer that is not supported; the message names the layer and lists what is supported.
+        ValueError: the model is not built, holds weights that are not numbers, or a layer that is not supported; the
+            message names the layer and lists what is supported.
     """
     reader = Reader()
     graph = _functional(model)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise InvalidValue(
-            f"a Network has one input and one output; {model.name!r} has {len(graph.inputs)} and {len(graph.outputs)}"
-        )
-    source = reader.tensor(graph.inputs[0].name, _shape(graph.inputs[0].shape, model.name))
-    outputs = reader.read(graph, [source])
+    inputs = [reader.tensor(tensor.name, _shape(tensor.shape, model.name)) for tensor in graph.inputs]
+    outputs = reader.read(graph, inputs)
     if not reader.ops:
         raise InvalidValue(f"{model.name!r} computes nothing: its output is its input")
-    ops = folding.fold(reader.ops, reader.shapes, outputs[0])
-    live = {source, *(op.output for op in ops)}
+    ops = folding.fold(reader.ops, reader.shapes, outputs)
+    read = {name for op in ops for name in op.inputs}
+    constants = {name: values for name, values in reader.constants.items() if name in read}
+    live = {*inputs, *constants, *(op.output for op in ops)}
     shapes = {name: shape for name, shape in reader.shapes.items() if name in live}
-    network = Network(model.name, source, outputs[0], shapes, tuple(ops))
+    network = Network(model.name, tuple(inputs), tuple(outputs), shapes, tuple(ops), constants=constants)
     check_numbers(network)
     return network
 
@@ -72,11 +72,13 @@ class Reader:
     Attributes:
         ops: the ops so far, in order.
         shapes: dict from tensor name to shape, without the batch.
+        constants: dict from tensor name to float32 array, for tensors whose values never change.
     """
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.shapes: dict[str, Shape] = {}
+        self.constants: dict[str, np.ndarray] = {}
 
     def tensor(self, name: str, shape: Shape) -> str:
         """Enter a tensor; returns its name, made unique."""
@@ -84,6 +86,13 @@ class Reader:
         while unique in self.shapes:
             unique, n = f"{name}_{n}", n + 1
         self.shapes[unique] = shape
+        return unique
+
+    def constant(self, name: str, values: Any) -> str:
+        """Enter a tensor whose values never change; returns its name. Its shape has no batch."""
+        array = np.asarray(values, np.float32)
+        unique = self.tensor(name, array.shape)
+        self.constants[unique] = array
         return unique
 
     def add(self, kind: str, name: str, inputs: Sequence[str], then: str = "linear", **options: Any) -> str:
@@ -210,12 +219,15 @@ def _dense(reader, layer, inputs):
     kernel = np.ascontiguousarray(weights[0].T)
     bias = _bias(layer, weights, len(kernel))
     then = _activation_of(layer)
-    rank = len(reader.shapes[inputs[0]])
-    if rank == 3:  # Keras applies Dense to the last axis: for an image this is a 1 x 1 convolution.
-        return reader.add("conv2d", layer.name, inputs, weights=kernel[:, None, None], bias=bias, then=then)
-    if rank != 1:
-        _refuse(layer, f"an input of shape {reader.shapes[inputs[0]]}")
-    return reader.add("fully_connected", layer.name, inputs, weights=kernel, bias=bias, then=then)
+    shape = reader.shapes[inputs[0]]
+    if len(shape) == 1:
+        return reader.add("fully_connected", layer.name, inputs, weights=kernel, bias=bias, then=then)
+    # Keras applies Dense to the last axis: for an image this is a 1 x 1 convolution.
+    image = reader.reshape(
+        f"{layer.name}_as_image", inputs, shape if len(shape) == 3 else (1, prod(shape[:-1]), shape[-1])
+    )
+    result = reader.add("conv2d", layer.name, [image], weights=kernel[:, None, None], bias=bias, then=then)
+    return reader.reshape(f"{layer.name}_rows", [result], (*shape[:-1], len(kernel)))
 
 
 @_layer("BatchNormalization")

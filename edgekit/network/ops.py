@@ -9,6 +9,7 @@ Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels ar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ class Op:
         pool: (height, width) of a pooling window.
         paddings: ((top, bottom), (left, right)) of a pad op, filled with the real value 0.
         axis: of a concatenation, counted without the batch.
-        keepdims: whether a mean over height and width keeps them as 1 x 1.
+        keepdims: whether a mean over height and width keeps them as 1 x 1; whether a fully_connected op is applied to
+            each row of its input (the last axis), instead of to all its values at once.
     """
 
     kind: str
@@ -176,13 +178,14 @@ def _depthwise_conv2d(op, inputs, shape):
 
 @kind(
     "fully_connected",
-    options=("activation",),
+    options=("activation", "keepdims"),
     weighted=True,
-    shape=lambda op, shapes: (len(op.weights),),
-    macs=lambda op, shape: op.weights.size,
+    shape=lambda op, shapes: (*(shapes[0][:-1] if op.keepdims else ()), len(op.weights)),
+    macs=lambda op, shape: op.weights.size * prod(shape[:-1]),
 )
 def _fully_connected(op, inputs, shape):
-    return inputs[0].reshape(len(inputs[0]), -1) @ op.weights.T + op.bias
+    rows = inputs[0].reshape(-1, op.weights.shape[1])
+    return (rows @ op.weights.T + op.bias).reshape(len(inputs[0]), *shape)
 
 
 # The int32 of its int8 arithmetic holds 20 bits below the steps of its inputs.

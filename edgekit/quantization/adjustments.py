@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, WEIGHTED, Network, check_images, run_op, with_ops
+from edgekit.network import OPS, WEIGHTED, Network, batch_size, check_images, run_op, with_ops
 from edgekit.quantization.formulas import along, quantize_bias
 from edgekit.quantization.parameters import by_channel, channel_axis, dequantized_weights
 from edgekit.quantization.quantized import QuantizedNetwork
@@ -68,7 +68,7 @@ def _pairs(network):
         passed = [op.output]
         while True:
             after = readers.get(passed[-1], [])
-            if len(after) != 1 or passed[-1] == network.output:
+            if len(after) != 1 or passed[-1] in network.outputs:
                 break
             reader = network.ops[after[0]]
             if reader.kind in ("conv2d", "depthwise_conv2d"):
@@ -150,7 +150,7 @@ def correct_bias(network: Network, quantized: QuantizedNetwork, images: np.ndarr
     ops = []
     for op in quantized.ops:
         if op.output in shifts:
-            bias = floats[op.output].bias - shifts[op.output] / len(images)
+            bias = floats[op.output].bias - shifts[op.output] / batch_size(images)
             s_in = quantized.quantization[op.inputs[0]].scale
             op = replace(op, bias=quantize_bias(bias, s_in, op.weight_scales))
         ops.append(op)

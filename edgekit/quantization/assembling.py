@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.errors import InvalidValue
 from edgekit.network import WEIGHTED, Network
 from edgekit.quantization.formulas import QMAX, QMIN
-from edgekit.quantization.parameters import FIXED, Quantization, by_channel, from_channels
+from edgekit.quantization.parameters import FIXED, Quantization, activation_quantization, by_channel, from_channels
 from edgekit.quantization.quantized import QuantizedNetwork
 from edgekit.quantization.shared_scales import groups
 
@@ -22,7 +22,8 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
     Args:
         network: a `Network`. Its biases are rounded here, to steps of s_in * s_w.
         activations: dict from the name of each tensor to a pair (scale, zero_point), or to a `Quantization`. Outputs of
-            sigmoid, softmax and tanh always get the scale that the specification fixes.
+            sigmoid, softmax and tanh always get the scale that the specification fixes. A constant that is not named
+            gets the scale of its own range.
         weights: dict from the name of each op with weights to a pair (q, scales). q holds the int8 weights, whole
             numbers from -127 to 127, in the op's own shape or as rows (out, n), as `by_channel` gives them. scales has
             one number for each output channel, or one number for all.
@@ -39,7 +40,12 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
     tensors = {}
     for name in leader:
         given = source.get(name, name)
-        tensors[name] = fixed[name] if name in fixed else _activation(given, _get(activations, given, "tensor"))
+        if name in fixed:
+            tensors[name] = fixed[name]
+        elif name in network.constants and name not in activations:
+            tensors[name] = activation_quantization(*_limits(network.constants[name]))
+        else:
+            tensors[name] = _activation(given, _get(activations, given, "tensor"))
     for name, first in leader.items():
         if tensors[name] != tensors[first]:
             raise InvalidValue(f"the tensors {name!r} and {first!r} must share one scale and zero point")
@@ -50,7 +56,13 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
             bias = _bias(op, tensors[op.inputs[0]].scale, scales)
             op = replace(op, weights=q, weight_scales=scales, bias=bias)
         ops.append(op)
-    return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
+    constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
+    ends = network.inputs, network.outputs
+    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants)
+
+
+def _limits(values):
+    return float(values.min(initial=0)), float(values.max(initial=0))
 
 
 def _get(given, name, what):

@@ -21,6 +21,7 @@ It uses floating point where that is exact. Three facts prove it.
 """
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def _line(values, shape):
     """One value for each channel, repeated for as many rows of the output as fit into a line."""
     if len(shape) == 1:
         return values
-    height, width, channels = shape
+    height, width, channels = shape[0], prod(shape[1:-1]), shape[-1]
     rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or n * width * channels <= _LINE))
     return np.tile(values, rows * width)
 
@@ -121,9 +122,10 @@ def _fully_connected(network, op, z_in):
     weights = np.ascontiguousarray(op.weights.T, z_in.dtype)
 
     def accumulate(q, workspace):
-        x = workspace("input", (len(q), len(weights)), z_in.dtype)
-        np.subtract(q.reshape(len(q), -1), z_in, out=x)
-        return np.matmul(x, weights, out=workspace("total", (len(q), weights.shape[1]), z_in.dtype))
+        rows = q.reshape(-1, len(weights))
+        x = workspace("input", rows.shape, z_in.dtype)
+        np.subtract(rows, z_in, out=x)
+        return np.matmul(x, weights, out=workspace("total", (len(rows), weights.shape[1]), z_in.dtype))
 
     return accumulate
 

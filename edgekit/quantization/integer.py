@@ -13,7 +13,20 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Dispatch, Op, last_use, windows
+from edgekit.network import (
+    WEIGHTED,
+    Batch,
+    Dispatch,
+    Op,
+    Results,
+    as_results,
+    batch_size,
+    batches,
+    by_name,
+    last_use,
+    repeated_constants,
+    windows,
+)
 from edgekit.quantization import fixed_point, formulas
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
@@ -23,46 +36,62 @@ from edgekit.quantization.parameters import Quantized, by_channel, output_bounds
 STEP = Dispatch("edgekit/quantization/integer.py")
 
 
-def run(network: Quantized, q: np.ndarray) -> np.ndarray:
+def run(network: Quantized, q: Batch) -> Results:
     """The network's int8 output for a batch.
 
     Args:
         network: a `QuantizedNetwork`.
-        q: int8 array (N, *input shape).
+        q: int8 array (N, *input shape); several inputs are a dict from name to array, or a tuple.
 
     Returns:
-        int8 array (N, *output shape).
+        int8 array (N, *output shape); several outputs are a tuple.
 
     Raises:
         ValueError: q has another type or shape.
     """
-    q = np.asarray(q)
-    expected = tuple(network.shapes[network.input])
+    arrays = by_name(network, q)
+    for name, array in arrays.items():
+        _check(network, name, array)
+    n = batch_size(arrays)
+    if not n:
+        return as_results([np.zeros((0, *network.shapes[name]), np.int8) for name in network.outputs])
+    run_chunk = _compile(network)
+    workers = min(os.cpu_count() or 1, -(-n // _FEWEST))
+    pieces = workers * -(-n // (workers * _MOST))
+    split = {name: np.array_split(array, pieces) for name, array in arrays.items()}
+    chunks = [{name: parts[piece] for name, parts in split.items()} for piece in range(pieces)]
+
+    def outputs(chunk, workspace):
+        tensors = run_chunk(chunk, workspace)
+        return [tensors[name] for name in network.outputs]
+
+    if workers == 1:
+        workspace = Workspace()
+        results = [outputs(chunk, workspace) for chunk in chunks]
+    else:
+        results = _in_threads(outputs, chunks, workers)
+    return as_results([np.concatenate(parts) for parts in zip(*results, strict=True)])
+
+
+def _check(network, name, q):
+    expected = tuple(network.shapes[name])
     if q.dtype != np.int8:
         raise InvalidValue(
             f"integer inference takes int8, got {q.dtype}: quantize_input(real) makes it, predict(real) does both"
         )
     if q.shape[1:] != expected or q.ndim != len(expected) + 1:
-        raise InvalidValue(f"{network.name!r} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
-    if not len(q):
-        return np.zeros((0, *network.shapes[network.output]), np.int8)
-    run_chunk = _compile(network)
-    workers = min(os.cpu_count() or 1, -(-len(q) // _FEWEST))
-    chunks = np.array_split(q, workers * -(-len(q) // (workers * _MOST)))
-    if workers == 1:
-        workspace = Workspace()
-        return np.concatenate([run_chunk(chunk, workspace)[network.output] for chunk in chunks])
-    return np.concatenate(_in_threads(lambda chunk, w: run_chunk(chunk, w)[network.output], chunks, workers))
+        of = repr(network.name) if len(network.inputs) == 1 else f"the input {name!r} of {network.name!r}"
+        raise InvalidValue(f"{of} takes int8 of shape (N, {', '.join(map(str, expected))}), got {q.shape}")
 
 
 def walk(
-    network: Quantized, q: np.ndarray, batch_size: int = 8, keep: Collection[str] | None = None
+    network: Quantized, q: Batch, batch_size: int = 8, keep: Collection[str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Every int8 tensor of the network, a few images at a time.
+    """Every int8 tensor of the network, constants included, a few images at a time.
 
     Args:
         network: a `QuantizedNetwork`.
-        q: int8 array (N, *input shape).
+        q: int8 array (N, *input shape); several inputs as in `run`.
         batch_size: images at a time.
         keep: names of the tensors wanted; by default all.
 
@@ -70,8 +99,8 @@ def walk(
         dict from tensor name to int8 array (n, *shape), for each batch of n images in turn.
     """
     run_chunk, workspace = _compile(network, keep=network.shapes if keep is None else keep), Workspace()
-    for start in range(0, len(q), batch_size):
-        yield run_chunk(q[start : start + batch_size], workspace)
+    for part in batches(network, q, batch_size):
+        yield run_chunk(part, workspace)
 
 
 # Images that a thread computes together: enough that the cost of NumPy's calls matters little.
@@ -83,8 +112,8 @@ _STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _compile(network, keep=None):
-    """A function from int8 images and a workspace to the tensors named in keep (by default the output)."""
-    gone = last_use(network, {network.output} if keep is None else set(keep))
+    """A function from a dict of int8 inputs and a workspace to the tensors named in keep (by default the outputs)."""
+    gone = last_use(network, set(network.outputs) if keep is None else set(keep))
     if network not in _STEPS:
         steps = []
         for op in network.ops:
@@ -93,11 +122,11 @@ def _compile(network, keep=None):
         _STEPS[network] = steps
     steps = _STEPS[network]
 
-    def run_chunk(q, workspace):
-        tensors = {network.input: q}
+    def run_chunk(inputs, workspace):
+        tensors = inputs | repeated_constants(network, batch_size(inputs))
         for position, (op, fast, plain) in enumerate(steps):
-            inputs = [tensors[name] for name in op.inputs]
-            tensors[op.output] = fast(inputs[0], workspace) if fast else plain(inputs)
+            sources = [tensors[name] for name in op.inputs]
+            tensors[op.output] = fast(sources[0], workspace) if fast else plain(sources)
             for name in gone.get(position, ()):
                 del tensors[name]
         return tensors
@@ -137,7 +166,8 @@ def accumulate(network: Quantized, op: Op) -> Callable[[np.ndarray], np.ndarray]
         x = q.astype(dtype)
         x -= dtype(z_in)
         if op.kind == "fully_connected":
-            total = x.reshape(len(x), -1) @ weights.T
+            total = x.reshape(-1, weights.shape[1]) @ weights.T
+            total = total.reshape(len(x), *network.shapes[op.output])
         else:
             # The border is z_in, which is the real 0: after the subtraction, 0.
             x = windows.pad_for(x, op.window, op.stride, op.padding, 0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.calibration import Ranges
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, WEIGHTED, Graph, Network, Op, check_input
+from edgekit.network import OPS, WEIGHTED, Batch, Graph, Network, Op, Results, as_results, by_name, check_input
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FINEST, FIXED, Quantization, activation_quantization, channel_axis
@@ -22,28 +22,36 @@ class QuantizedNetwork(Graph):
     """A network in int8.
 
     Attributes:
-        name, input, output, shapes: as in `edgekit.network.Network`.
+        name, inputs, outputs, shapes: as in `edgekit.network.Network`.
         ops: tuple of `Op` with int8 weights, float32 weight_scales and int32 bias.
+        constants: dict from tensor name to int8 array.
         quantization: dict from tensor name to `Quantization`.
     """
 
     quantization: dict[str, Quantization] = field(repr=False)
 
-    def run(self, q: np.ndarray) -> np.ndarray:
-        """Integer inference: int8 (N, *input shape) to int8 (N, *output shape). See `edgekit.quantization.integer`."""
+    def run(self, q: Batch) -> Results:
+        """Integer inference: int8 (N, *input shape) to int8 (N, *output shape). See `edgekit.quantization.integer`.
+
+        Several inputs are a dict or a tuple of arrays, and several outputs a tuple, as in `Network.run`.
+        """
         return integer.run(self, q)
 
-    def predict(self, real: np.ndarray) -> np.ndarray:
+    def predict(self, real: Batch) -> Results:
         """Run on real values and return real values: float (N, *input shape) to float32 (N, *output shape)."""
         return self.dequantize_output(self.run(self.quantize_input(real)))
 
-    def quantize_input(self, real: np.ndarray) -> np.ndarray:
+    def quantize_input(self, real: Batch) -> Batch:
         """Real values (N, *input shape) as the int8 that `run` takes."""
-        return self.quantization[self.input].quantize(check_input(self, real))
+        arrays = by_name(self, check_input(self, real))
+        q = {name: self.quantization[name].quantize(array) for name, array in arrays.items()}
+        return q if len(q) > 1 else q[self.input]
 
-    def dequantize_output(self, q: np.ndarray) -> np.ndarray:
+    def dequantize_output(self, q: Results) -> Results:
         """The real values, float32, of the int8 outputs of `run`."""
-        return self.quantization[self.output].dequantize(q)
+        arrays = q if isinstance(q, tuple) else (q,)
+        scales = [self.quantization[name] for name in self.outputs]
+        return as_results([scale.dequantize(array) for scale, array in zip(scales, arrays, strict=True)])
 
 
 def quantize(
@@ -83,7 +91,9 @@ def quantize(
             of_op = "per_tensor" if scheme == "per_channel" and op.kind == "fully_connected" else scheme
             op = _quantize_op(op, of_op, bits, tensors[op.inputs[0]].scale)
         ops.append(op)
-    return QuantizedNetwork(network.name, network.input, network.output, network.shapes, tuple(ops), tensors)
+    constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
+    ends = network.inputs, network.outputs
+    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants)
 
 
 def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:

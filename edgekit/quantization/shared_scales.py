@@ -48,7 +48,7 @@ def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network
                 first, second = find(op.output), find(name)
                 leader[first] = second
         ops.append(op)
-    network = Network(network.name, network.input, network.output, shapes, tuple(ops))
+    network = replace(network, shapes=shapes, ops=tuple(ops))
     return network, {name: find(name) for name in shapes}
 
 

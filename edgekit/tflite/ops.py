@@ -74,6 +74,19 @@ def _read_convolution(call):
     return _read_window(call)
 
 
+def _write_fully_connected(writer, op, options):
+    options.keepNumDims = op.keepdims
+
+
+def _read_fully_connected(call):
+    """Whether it is applied to each row: if it keeps the dimensions, or if its input has several rows."""
+    _, depth = call.weights_shape(2)
+    shape = call.shape(0)
+    if np.prod(shape) != depth and shape[-1] != depth:
+        call.refuse(f"weights for {depth} values on an input of shape {shape}")
+    return {"keepdims": bool(call.options.keepNumDims) or int(np.prod(shape)) != depth}
+
+
 def _write_pool(writer, op, options):
     _write_window(writer, op, options)
     options.filterHeight, options.filterWidth = op.pool
@@ -136,7 +149,9 @@ OPERATORS = {
         write=_write_convolution,
         read=_read_convolution,
     ),
-    "fully_connected": Operator("FULLY_CONNECTED", "FullyConnectedOptions", 4),
+    "fully_connected": Operator(
+        "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
+    ),
     "add": Operator("ADD", "AddOptions"),
     "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),

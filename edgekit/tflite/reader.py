@@ -69,31 +69,38 @@ class _Reader:
         codes = schema.ActivationFunctionType
         self.activations = {getattr(codes, code): name for name, code in ACTIVATION_CODES.items()}
         self.names = self._tensor_names()
-        self.shapes, self.quantization, self.ops = {}, {}, []
+        self.shapes, self.quantization, self.constants, self.ops = {}, {}, {}, []
 
     def network(self, name):
         graph = self.graph
-        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise InvalidValue(
-                f"a network has one input and one output; this file has {len(graph.inputs)} and {len(graph.outputs)}"
-            )
         operators = list(self.operators)
-        source, output = int(graph.inputs[0]), int(graph.outputs[0])
-        if operators and operators[0][0] == "QUANTIZE" and self.type(source) == "FLOAT32":
-            source = int(operators.pop(0)[1].outputs[0])
-        if operators and operators[-1][0] == "DEQUANTIZE" and int(operators[-1][1].outputs[0]) == output:
-            output = int(operators.pop()[1].inputs[0])
-        self.activation(source)
+        sources, outputs = ([int(index) for index in ends] for ends in (graph.inputs, graph.outputs))
+        for position, source in enumerate(sources):
+            readers = [each for each in operators if source in list(each[1].inputs)]
+            if self.type(source) == "FLOAT32" and [code for code, _ in readers] == ["QUANTIZE"]:
+                operators.remove(readers[0])
+                sources[position] = int(readers[0][1].outputs[0])
+        for position, output in enumerate(outputs):
+            writers = [each for each in operators if each[0] == "DEQUANTIZE" and int(each[1].outputs[0]) == output]
+            if writers and not any(output in list(operator.inputs) for _, operator in operators):
+                operators.remove(writers[0])
+                outputs[position] = int(writers[0][1].inputs[0])
+        for source in sources:
+            self.activation(source)
         for code, operator in operators:
             if code not in SHAPE_OPS:
                 self.operator(code, operator)
         name = name or (self.model.description if self.own() else graph.name or b"").decode() or "model"
-        ends = self.names[source], self.names[output]
-        if ends[1] not in self.shapes or not self.ops:
-            raise InvalidValue(f"nothing in this file computes its output {ends[1]!r}")
-        network = Network(name, *ends, self.shapes, tuple(self.ops))
+        inputs, ends = (tuple(self.names[index] for index in indices) for indices in (sources, outputs))
+        for output in ends:
+            if output not in self.shapes or not self.ops:
+                raise InvalidValue(f"nothing in this file computes its output {output!r}")
+        constants = self.constants
+        network = Network(name, inputs, ends, self.shapes, tuple(self.ops), constants=constants)
         if self.quantization:
-            return QuantizedNetwork(name, *ends, self.shapes, network.ops, self.quantization)
+            return QuantizedNetwork(
+                name, inputs, ends, self.shapes, network.ops, self.quantization, constants=constants
+            )
         check_numbers(network)
         return network
 
@@ -112,13 +119,17 @@ class _Reader:
     def type(self, index):
         return self.type_names.get(self.graph.tensors[index].type, "an unknown type")
 
-    def activation(self, index):
-        """The name of a tensor that ops write, noted with its shape and quantization when first seen."""
+    def activation(self, index, shape=None):
+        """The name of a tensor that ops read or write, noted with its shape and quantization when first seen.
+
+        A constant gives its own shape, without the batch.
+        """
         tensor, name = self.graph.tensors[index], self.names[index]
         if name in self.shapes:
             return name
-        batch, *shape = [int(n) for n in tensor.shape] if tensor.shape is not None and len(tensor.shape) else [1]
-        if batch != 1 or not shape:
+        sizes = [int(n) for n in tensor.shape] if tensor.shape is not None and len(tensor.shape) else [1]
+        batch, *shape = sizes if shape is None else [1, *shape]
+        if batch != 1 or (not shape and name not in self.constants):
             raise InvalidValue(
                 f"tensor {name!r} has the shape {[batch, *shape]}; its first dimension must be a batch of 1"
             )
@@ -164,7 +175,7 @@ class _Reader:
         reads = OPS[kind].inputs or len(inputs)
         for index in inputs[:reads]:
             if self.names[index] not in self.shapes:
-                call.refuse(f"the constant {self.names[index]!r} as an input")
+                self.known(call, index)
         sources = tuple(self.names[index] for index in inputs[:reads])
         options = OPERATORS[kind].read(call) | self.fused(call, kind)
         if OPS[kind].weighted:
@@ -173,6 +184,19 @@ class _Reader:
         self.ops.append(op)
         self.activation(output)
         self.check(call, op)
+
+    def known(self, call, index):
+        """Note a constant that an op reads like a tensor; its first dimension may be left out or 1."""
+        name = self.names[index]
+        values = self.constant(index, np.int8 if self.quantization else np.float32)
+        if values is None:
+            call.refuse(f"{name!r} as an input, which nothing computes before")
+        if len(values.shape) > 1 and values.shape[0] == 1:
+            values = values[0]
+        elif len(values.shape) > len(self.shapes[next(iter(self.shapes))]):
+            call.refuse(f"the constant {name!r} of shape {values.shape}, which has a batch,")
+        self.constants[name] = values
+        self.activation(index, values.shape)
 
     def fused(self, call, kind):
         """The activation that is fused into an op."""
@@ -213,8 +237,6 @@ class _Reader:
         out = weights.shape[channel_axis(kind)]
         if kind == "conv2d" and weights.shape[-1] != size[-1]:
             call.refuse(f"groups: {weights.shape[-1]} of {size[-1]} channels")
-        if kind == "fully_connected" and weights.shape[1] != np.prod(size):
-            call.refuse(f"weights of shape {weights.shape} on an input of shape {size}")
         has_bias = len(inputs) > 2 and inputs[2] >= 0
         kind_of_bias = np.int32 if self.quantization else np.float32
         if has_bias and self.type(inputs[2]) != ("INT32" if self.quantization else "FLOAT32"):
@@ -270,6 +292,14 @@ class Call:
     def shape(self, position: int) -> tuple[int, ...]:
         """The shape of an input, without the batch."""
         return self.reader.shapes[self.reader.names[self.inputs[position]]]
+
+    def weights_shape(self, rank: int) -> tuple[int, ...]:
+        """The shape of the weights, its second input, which must have this rank."""
+        shape = self.reader.graph.tensors[self.inputs[1]].shape
+        shape = () if shape is None else tuple(int(n) for n in shape)
+        if len(shape) != rank:
+            self.refuse(f"weights of shape {shape}")
+        return shape
 
     def constant(self, position: int, dtype: type) -> np.ndarray | None:
         """The values of an input that the file holds; None if an op computes them."""

@@ -47,13 +47,15 @@ class Writer:
         index = {}
         for name, shape in network.shapes.items():
             q = self.quantization.get(name)
-            index[name] = self._tensor(name, (1, *shape), self.type, q and self._scales([q.scale], [q.zero_point]))
+            scales = q and self._scales([q.scale], [q.zero_point])
+            index[name] = self._tensor(name, (1, *shape), self.type, scales, network.constants.get(name))
         for op in network.ops:
             self._operator(op, [index[name] for name in op.inputs], index[op.output])
         graph = schema.SubGraphT()
         graph.name = network.name
         graph.tensors, graph.operators = self.tensors, self.operators
-        graph.inputs, graph.outputs = [index[network.input]], [index[network.output]]
+        graph.inputs = [index[name] for name in network.inputs]
+        graph.outputs = [index[name] for name in network.outputs]
         model = schema.ModelT()
         model.version = 3
         model.description = network.name
@@ -70,11 +72,14 @@ class Writer:
         signature = self.schema.SignatureDefT()
         signature.signatureKey = "serving_default"
         signature.subgraphIndex = 0
-        for what, index in (("inputs", graph.inputs[0]), ("outputs", graph.outputs[0])):
-            entry = self.schema.TensorMapT()
-            entry.name, entry.tensorIndex = self.tensors[index].name, index
-            setattr(signature, what, [entry])
+        signature.inputs = [self._end(index) for index in graph.inputs]
+        signature.outputs = [self._end(index) for index in graph.outputs]
         return signature
+
+    def _end(self, index):
+        entry = self.schema.TensorMapT()
+        entry.name, entry.tensorIndex = self.tensors[index].name, index
+        return entry
 
     def _metadata(self, name, text):
         entry = self.schema.MetadataT()

@@ -38,8 +38,8 @@ def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
     blocks = rng.integers(0, 256, (8, 6, 6, 3)).astype(np.uint8)
     images = blocks.repeat(16, axis=1).repeat(16, axis=2)
     real = (images.astype(np.float32) - 128) / 128
-    sums = Network("carclassifier", "image", "sum", shapes, ops[:3]).run(real)
+    sums = Network("carclassifier", ("image",), ("sum",), shapes, ops[:3]).run(real)
     # As many answers on one side of one half as on the other.
     last = replace(ops[2], weights=ops[2].weights / sums.std() * 2, bias=-np.median(sums, axis=0) / sums.std() * 2)
-    net = Network("carclassifier", "image", "score", shapes, (*ops[:2], last, ops[3]))
+    net = Network("carclassifier", ("image",), ("score",), shapes, (*ops[:2], last, ops[3]))
     return quantization.quantize(net, calibration.calibrate(net, real)), images

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgekit.codegen import compiled, header
 from edgekit.errors import EdgekitError
+from edgekit.network import Batch, batch_size, by_name
 from edgekit.quantization import QuantizedNetwork
 
 HERE = Path(__file__).parent
@@ -56,7 +57,7 @@ class Inference:
     """A network's run on the emulated core.
 
     Attributes:
-        outputs: list of lists of numbers, one for each input.
+        outputs: list of lists of numbers, one for each input; several outputs follow each other in one list.
         instructions: instructions of the last inference.
         by_op: instructions of each op of the network, in order, reshapes 0.
         flash: bytes of code and constants of the network, libc and start-up code not counted.
@@ -75,12 +76,12 @@ def available() -> bool:
     return bool(shutil.which(COMPILER) and shutil.which(EMULATOR))
 
 
-def infer(model: QuantizedNetwork, inputs: np.ndarray, core: str = "lx106", optimize: str = "-O2") -> Inference:
+def infer(model: QuantizedNetwork, inputs: Batch, core: str = "lx106", optimize: str = "-O2") -> Inference:
     """Run a network's generated C on an emulated core.
 
     Args:
         model: a `QuantizedNetwork`.
-        inputs: int8 array (N, *input shape).
+        inputs: int8 array (N, *input shape); several inputs are a dict from name to array, or a tuple.
         core: a key of `CORES`.
         optimize: the compiler's option.
 
@@ -90,19 +91,22 @@ def infer(model: QuantizedNetwork, inputs: np.ndarray, core: str = "lx106", opti
     Raises:
         EmulatorError: the tools are missing or the program fails.
     """
+    arrays = by_name(model, inputs)
+    count = batch_size(arrays)
+    images = np.concatenate([array.reshape(count, -1) for array in arrays.values()], axis=1)
     result = compiled.compile_network(model, "net", probe="emulator_probe")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "net.c").write_text("void emulator_probe(int);\n" + result.source)
         (folder / "net.h").write_text(header.text(model, "net", "compiled", result.arena.size))
-        (folder / "main.c").write_text(_main(inputs, len(model.ops)))
+        (folder / "main.c").write_text(_main(model, images))
         objects = [compile_c(folder / name, core, optimize) for name in ("net.c", "main.c")]
         flash = code_and_constants(objects[0])
         text = run(objects, core)
     numbers = [list(map(int, re.findall(r"-?\d+", line))) for line in text.splitlines()]
     ticks = CORES[core].ticks
-    outputs = numbers[: len(inputs)]
-    marks = numbers[len(inputs)] if len(numbers) > len(inputs) else []  # a network with only reshapes calls no op
+    outputs = numbers[:count]
+    marks = numbers[count] if len(numbers) > count else []  # a network with only reshapes calls no op
     by_op = [0] * len(model.ops)
     positions = [i for i, call in enumerate(result.calls) if call]
     for position, before, after in zip(positions, [0, *marks], marks, strict=False):
@@ -148,15 +152,27 @@ def run(objects: Sequence[Path], core: str, timeout: float = 600) -> str:
         return _call([EMULATOR, *machine, *clock, "-kernel", program], timeout)
 
 
-def _main(inputs, ops):
-    images = ",\n".join("{" + ",".join(map(str, image.ravel().tolist())) + "}" for image in inputs)
-    return (
-        (HERE / "inference.c.in")
-        .read_text()
-        .replace("IMAGES", images)
-        .replace("COUNT", str(len(inputs)))
-        .replace("OPS", str(ops))
-    )
+def _main(model, images):
+    ends = header.ends(model)
+    last = [end.name for end in ends if not end.is_input][-1]
+    loop = "        for (int k = 0; k < net_{0}_size; k++) {{\n            {1}\n        }}"
+    sets = [loop.format(end.name, f"net_{end.name}()[k] = *image++;") for end in ends if end.is_input]
+    prints = []
+    for end in ends:
+        if not end.is_input:
+            after = f"k + 1 < net_{end.name}_size ? ' ' : '\\n'" if end.name == last else "' '"
+            prints.append(loop.format(end.name, f"number(net_{end.name}()[k], {after});"))
+    text = (HERE / "inference.c.in").read_text()
+    for mark, value in {
+        "IMAGES": ",\n".join("{" + ",".join(map(str, image)) + "}" for image in images.tolist()),
+        "COUNT": str(len(images)),
+        "SIZE": str(images.shape[1]),
+        "OPS": str(len(model.ops)),
+        "SET": "\n".join(sets),
+        "PRINT": "\n".join(prints),
+    }.items():
+        text = text.replace(mark, value)
+    return text
 
 
 def _call(command, timeout=600):
