@@ -8,7 +8,7 @@ This module does not import Keras: who has a Keras model has imported it.
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from edgekit.errors import InvalidValue
 from edgekit.network import folding
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import Network, check_numbers
+from edgekit.network.keras_check import Call, Name, check
 from edgekit.network.ops import OPS, Op, Shape, output_shape
 
 if TYPE_CHECKING:
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
 LAYERS = Dispatch("edgekit/network/keras.py")  # by name in keras.layers: function(reader, layer, inputs, **arguments)
 OPERATIONS = Dispatch("edgekit/network/keras.py")  # by place in keras.src: function(reader, operation, **arguments)
 KINDS: set[str] = set()  # the kinds of op that layers and operations become
-_NO_OP = ("Dropout", "SpatialDropout2D", "InputLayer")  # their output is their input at inference
+# Their output is their input at inference: these, and the random ones among the layers that prepare images.
+_NO_OP = (
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "Identity",
+)
 _ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "tanh", "softmax")
 _NOTES = {
     "ReLU": " (plain or at most 6)",
@@ -47,7 +58,8 @@ def from_keras(model: "keras.Model") -> Network:
 
     Raises:
         ValueError: the model is not built, holds weights that are not numbers, or a layer that is not supported; the
-            message names the layer and lists what is supported.
+            message names the layer and lists what is supported. Or Keras computes other values on random inputs; the
+            message names the first layer at which they part.
     """
     reader = Reader()
     graph = _functional(model)
@@ -62,12 +74,13 @@ def from_keras(model: "keras.Model") -> Network:
     shapes = {name: shape for name, shape in reader.shapes.items() if name in live}
     network = Network(model.name, tuple(inputs), tuple(outputs), shapes, tuple(ops), constants=constants)
     check_numbers(network)
+    check(model, graph, network, reader.calls, reader.shapes, reader.constants)
     return network
 
 
 def supported() -> str:
     """The supported layers, for a message."""
-    return ", ".join(f"{kind}{_NOTES.get(kind, '')}" for kind in LAYERS)
+    return ", ".join([*(f"{kind}{_NOTES.get(kind, '')}" for kind in LAYERS), "and augmentation such as RandomFlip"])
 
 
 class Reader:
@@ -142,31 +155,12 @@ class Reader:
             graph = _functional(operation)
             _, inputs, _ = _arguments(operation, args, kwargs)
             return self.read(graph, inputs)
-        call = Call(operation, args, kwargs, [])
-        results = _read_layer(self, call) if isinstance(operation, _keras().Layer) else _read_operation(self, call)
-        call.outputs.extend([results] if isinstance(results, str) else results)
-        self.calls.append(call)
-        return call.outputs
-
-
-class Name(str):
-    """The name of a tensor among the arguments of an operation; every other argument is a constant."""
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a layer or operation of Keras, as it was read.
-
-    Attributes:
-        operation: the layer or operation.
-        args, kwargs: its arguments; a `Name` stands for each tensor.
-        outputs: names of the tensors that it makes.
-    """
-
-    operation: Any
-    args: tuple
-    kwargs: dict
-    outputs: list[str]
+        before = len(self.ops)
+        read = _read_layer if isinstance(operation, _keras().Layer) else _read_operation
+        results = read(self, operation, args, kwargs)
+        results = [results] if isinstance(results, str) else list(results)
+        self.calls.append(Call(operation, args, kwargs, tuple(results), tuple(self.ops[before:])))
+        return results
 
 
 def _keras():
@@ -212,8 +206,7 @@ def _short(value):
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _read_layer(reader, call):
-    layer = call.operation
+def _read_layer(reader, layer, args, kwargs):
     kind = type(layer).__name__
     own = getattr(_keras().layers, kind, None) is not type(layer)
     if own and kind in LAYERS:
@@ -221,6 +214,8 @@ def _read_layer(reader, call):
             f"layer {layer.name!r} is a class {kind} of {type(layer).__module__}, not Keras's {kind}: it may compute "
             "anything, so it is not read"
         )
+    if not own and _augments(layer):
+        return _arguments(layer, args, kwargs)[1]
     if own or kind not in LAYERS:
         what = f"a {kind}, a class of {type(layer).__module__}" if own else f"a {kind}"
         raise InvalidValue(f"layer {layer.name!r} is {what}, which is not supported; supported are {supported()}")
@@ -232,15 +227,22 @@ def _read_layer(reader, call):
             "give the model as it was before model.quantize(...)"
         )
     function = LAYERS[kind]
-    _, inputs, others = _arguments(layer, call.args, call.kwargs)
+    _, inputs, others = _arguments(layer, args, kwargs)
     for name, value in others.items():
         if name not in _UNDERSTOOD[function]:
             raise InvalidValue(f"layer {layer.name!r} is called with {name}={_short(value)}, which is not supported")
     return function(reader, layer, inputs, **others)
 
 
-def _read_operation(reader, call):
-    operation = call.operation
+def _augments(layer):
+    """Whether it changes images at random, in training only. A RandomCrop crops in the middle at other times."""
+    kind = type(layer)
+    prepares = any(base.__name__ == "BaseImagePreprocessingLayer" for base in kind.__mro__)
+    random = kind.__name__.startswith("Random") or kind.__name__ in ("AugMix", "CutMix", "MixUp", "RandAugment")
+    return prepares and random and kind.__name__ != "RandomCrop"
+
+
+def _read_operation(reader, operation, args, kwargs):
     own, place = _place(type(operation))
     if not own or place not in OPERATIONS:
         what = f"{type(operation).__name__} of {'keras.ops' if own else type(operation).__module__}"
@@ -254,7 +256,7 @@ def _read_operation(reader, call):
         if name not in ("self", "name", *_UNDERSTOOD[function]) and not _same_value(value, parameter.default):
             _refuse(operation, f"{name}={_short(value)}")
     signature = inspect.signature(operation.call)
-    given = signature.bind(*call.args, **call.kwargs).arguments
+    given = signature.bind(*args, **kwargs).arguments
     understood = inspect.signature(function).parameters
     for name in list(given):
         if name not in understood:
@@ -516,6 +518,6 @@ def _flatten(reader, layer, inputs):
     return reader.reshape(layer.name, inputs, (int(np.prod(reader.shapes[inputs[0]])),))
 
 
-@_layer(*_NO_OP)
+@_layer(*_NO_OP, "InputLayer")
 def _same(reader, layer, inputs):
     return inputs[0]
