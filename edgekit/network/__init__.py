@@ -2,7 +2,8 @@
 
 ops         the kinds of op: facts, shapes, float32 arithmetic
 graph       Network, and functions on it
-keras       reads a Keras model; keras_operations has the operations that are no layers
+keras       reads a Keras model; keras_operations has the operations that are no layers,
+            keras_files opens files, keras_check compares a network that was read with its model
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 dispatch    the table from a kind of op to a function
 """
@@ -27,6 +28,7 @@ from edgekit.network.graph import (
     with_ops,
 )
 from edgekit.network.keras import from_keras
+from edgekit.network.keras_files import load_keras
 from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "check_numbers",
     "from_keras",
     "last_use",
+    "load_keras",
     "map_weights",
     "op_macs",
     "output_shape",

@@ -19,6 +19,7 @@ from edgekit.network import folding
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import Network, check_numbers
 from edgekit.network.keras_check import Call, Name, check
+from edgekit.network.keras_files import converted
 from edgekit.network.ops import OPS, Op, Shape, output_shape
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def from_keras(model: "keras.Model") -> Network:
     """Return the same network as plain data, with batch normalization folded and activations fused.
 
     Args:
-        model: a built `keras.Model`, Sequential or functional.
+        model: a built `keras.Model`, Sequential or functional; or such a model of tf_keras.
 
     Returns:
         A `Network` with the model's name; its `run` agrees with ``model.predict`` up to float32 rounding. Inputs and
@@ -61,6 +62,7 @@ def from_keras(model: "keras.Model") -> Network:
             message names the layer and lists what is supported. Or Keras computes other values on random inputs; the
             message names the first layer at which they part.
     """
+    model = converted(model)
     reader = Reader()
     graph = _functional(model)
     inputs = [reader.tensor(tensor.name, _shape(tensor.shape, model.name)) for tensor in graph.inputs]
