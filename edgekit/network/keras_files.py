@@ -182,12 +182,12 @@ def _rewrite_archive(path: Path, copy: Path, source: str) -> None:
         largest = _largest_dimension(file)
         _rename_groups(file)
     rewriter = _Rewriter(source, version, largest)
-    config = rewriter.model(json.loads(config))
+    described = rewriter.model(json.loads(config))
     if rewriter.pruned:
         raise InvalidValue(f"{source} holds pruning wrappers: call strip_pruning(model), and save what it returns")
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr("metadata.json", metadata)
-        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("config.json", json.dumps(described))
         archive.write(weights_file, "model.weights.h5")
 
 

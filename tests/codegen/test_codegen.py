@@ -100,7 +100,15 @@ def add_of_three():
     return network.from_keras(keras.Model(x, keras.layers.Add(name="plus")([x, layer(x), layer(layer(x))])))
 
 
-NETWORKS = {"xor": xor, "every op": every_op, "add of three": add_of_three}
+def same_names():
+    """Two inner models each with a layer of the same name, one of them used twice."""
+    first = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu", name="d")], name="first")
+    second = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "tanh", name="d")], name="second")
+    x = keras.Input((4,))
+    return network.from_keras(keras.Model(x, keras.layers.Add(name="d")([first(x), second(first(x))])))
+
+
+NETWORKS = {"xor": xor, "every op": every_op, "add of three": add_of_three, "same names": same_names}
 
 
 def quantized(net, seed=0):
