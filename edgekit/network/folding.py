@@ -30,7 +30,18 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) 
     folded = list(ops)
     for absorb in (_padding, _batch_norm, _activation):
         folded = _merge(folded, shapes, outputs, absorb)
-    return [part for op in folded for part in _lower(op, shapes)]
+    return _named_apart([part for op in folded for part in _lower(op, shapes)])
+
+
+def _named_apart(ops: Sequence[Op]) -> list[Op]:
+    """The ops with a name of its own for each: several parts of a layer begin with the layer's name."""
+    named: dict[str, Op] = {}
+    for op in ops:
+        name, n = op.name, 1
+        while name in named:
+            name, n = f"{op.name}_{n}", n + 1
+        named[name] = replace(op, name=name)
+    return list(named.values())
 
 
 def _merge(

@@ -69,19 +69,15 @@ def from_keras(model: "keras.Model") -> Network:
     outputs = reader.read(graph, inputs)
     if not reader.ops:
         raise InvalidValue(f"{model.name!r} computes nothing: its output is its input")
+    as_read = dict(reader.shapes)
     ops = folding.fold(reader.ops, reader.shapes, outputs)
-    names = [op.name for op in ops] + [op.output for op in ops]
-    if len(set(names[: len(ops)])) < len(ops) or len(set(names[len(ops) :])) < len(ops):
-        raise InvalidValue(
-            f"{model.name!r} has layers whose names become one when they are read: give them other names"
-        )
     read = {name for op in ops for name in op.inputs}
     constants = {name: values for name, values in reader.constants.items() if name in read}
     live = {*inputs, *constants, *(op.output for op in ops)}
     shapes = {name: shape for name, shape in reader.shapes.items() if name in live}
     network = Network(model.name, tuple(inputs), tuple(outputs), shapes, tuple(ops), constants=constants)
     check_numbers(network)
-    check(model, graph, network, reader.calls, reader.shapes, reader.constants)
+    check(model, graph, network, reader.calls, as_read, reader.constants)
     return network
 
 

@@ -58,7 +58,7 @@ def check(
     Args:
         model: the Keras model.
         graph: the functional model in it; its inputs and outputs have the order of the network's.
-        network: the network. A tensor that has the name of a tensor of `calls` has the same values.
+        network: the network. A tensor that has the name and the shape of a tensor of `calls` has the same values.
         calls: all calls of the model's layers, in order.
         shapes, constants: of all tensors in `calls`.
 
@@ -83,7 +83,7 @@ class _Comparison:
 
     def of_layers(self):
         """Try each layer, or what folding has made one op of several layers, on random values of its own."""
-        ends = {op.output for op in self.network.ops}
+        ends = {op.output for op in self.network.ops if self.network.shapes[op.output] == self.shapes.get(op.output)}
         given = dict(self.x)
 
         def in_place_of(name, value):
@@ -101,7 +101,7 @@ class _Comparison:
             value = self.run(op, ours)
             ours.setdefault(op.output, value)
             size = self.size(op, ours)
-            if op.output not in theirs or not self.far(value, theirs[op.output], size=size).any():
+            if op.output not in ends & theirs.keys() or not self.far(value, theirs[op.output], size=size).any():
                 continue
             if not nudged:
                 nudged, _ = self.replay(lambda name, value: self.nudge(given.get(name, value)))
@@ -134,9 +134,9 @@ class _Comparison:
         for call in self.calls:
             if op.output in call.outputs:
                 last = call
-            ours = dict(known)
-            for part in folding.fold(call.ops, dict(self.shapes), call.outputs):
-                ours[part.output] = self.run(part, ours)
+            ours, shapes = dict(known), dict(self.shapes)
+            for part in folding.fold(call.ops, shapes, call.outputs):
+                ours[part.output] = run_op(part, [ours[name] for name in part.inputs], shapes[part.output])
             for name in call.outputs if call.ops else ():
                 if name in theirs and self.far(ours[name], theirs[name], theirs[name]).any():
                     return call, ours[name], theirs[name]
@@ -181,11 +181,7 @@ class _Comparison:
         return made, same
 
     def run(self, op, values):
-        inputs = [values[name] for name in op.inputs]
-        return run_op(op, inputs, self.shape(op.output))
-
-    def shape(self, name):
-        return self.network.shapes[name] if name in self.network.shapes else self.shapes[name]
+        return run_op(op, [values[name] for name in op.inputs], self.network.shapes[op.output])
 
     def draw(self, shape, dtype="float32"):
         """Random values, each row in another size; whole numbers for an input of whole numbers."""
