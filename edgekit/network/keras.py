@@ -159,11 +159,12 @@ class Reader:
             _, inputs, _ = _arguments(operation, args, kwargs)
             return self.read(graph, inputs)
         before = len(self.ops)
-        read = _read_layer if isinstance(operation, _keras().Layer) else _read_operation
-        results = read(self, operation, args, kwargs)
-        results = [results] if isinstance(results, str) else list(results)
-        self.calls.append(Call(operation, args, kwargs, tuple(results), tuple(self.ops[before:])))
-        return results
+        call = Call(operation, args, kwargs, [])
+        results = _read_layer(self, call) if isinstance(operation, _keras().Layer) else _read_operation(self, call)
+        call.outputs.extend([results] if isinstance(results, str) else results)
+        call.ops.extend(self.ops[before:])
+        self.calls.append(call)
+        return call.outputs
 
 
 def _keras():
@@ -209,7 +210,8 @@ def _short(value):
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _read_layer(reader, layer, args, kwargs):
+def _read_layer(reader, call):
+    layer = call.operation
     kind = type(layer).__name__
     own = getattr(_keras().layers, kind, None) is not type(layer)
     if own and kind in LAYERS:
@@ -218,7 +220,7 @@ def _read_layer(reader, layer, args, kwargs):
             "anything, so it is not read"
         )
     if not own and _augments(layer):
-        return _arguments(layer, args, kwargs)[1]
+        return _arguments(layer, call.args, call.kwargs)[1][0]
     if own or kind not in LAYERS:
         what = f"a {kind}, a class of {type(layer).__module__}" if own else f"a {kind}"
         raise InvalidValue(f"layer {layer.name!r} is {what}, which is not supported; supported are {supported()}")
@@ -230,7 +232,7 @@ def _read_layer(reader, layer, args, kwargs):
             "give the model as it was before model.quantize(...)"
         )
     function = LAYERS[kind]
-    _, inputs, others = _arguments(layer, args, kwargs)
+    _, inputs, others = _arguments(layer, call.args, call.kwargs)
     for name, value in others.items():
         if name not in _UNDERSTOOD[function]:
             raise InvalidValue(f"layer {layer.name!r} is called with {name}={_short(value)}, which is not supported")
@@ -245,7 +247,8 @@ def _augments(layer):
     return prepares and random and kind.__name__ != "RandomCrop"
 
 
-def _read_operation(reader, operation, args, kwargs):
+def _read_operation(reader, call):
+    operation = call.operation
     own, place = _place(type(operation))
     if not own or place not in OPERATIONS:
         what = f"{type(operation).__name__} of {'keras.ops' if own else type(operation).__module__}"
@@ -259,7 +262,7 @@ def _read_operation(reader, operation, args, kwargs):
         if name not in ("self", "name", *_UNDERSTOOD[function]) and not _same_value(value, parameter.default):
             _refuse(operation, f"{name}={_short(value)}")
     signature = inspect.signature(operation.call)
-    given = signature.bind(*args, **kwargs).arguments
+    given = signature.bind(*call.args, **call.kwargs).arguments
     understood = inspect.signature(function).parameters
     for name in list(given):
         if name not in understood:

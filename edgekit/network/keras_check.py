@@ -7,7 +7,7 @@ a ReLU that is always 0, could hide a difference. Then the outputs of the whole 
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class Call:
     operation: Any
     args: tuple
     kwargs: dict[str, Any]
-    outputs: tuple[str, ...]
-    ops: tuple[Op, ...]
+    outputs: list[str]
+    ops: list[Op] = field(default_factory=list)
 
 
 def check(
