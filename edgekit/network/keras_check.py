@@ -18,8 +18,9 @@ from edgekit.network.graph import Network
 from edgekit.network.ops import Op, Shape, run_op
 
 # Sizes of the random values in each row of a batch: small ones meet the middle of a curve, large ones its ends. The
-# least and the largest also show layers that are saturated otherwise.
-SIZES = (0.001, 1.0, 8.0, 1000.0)
+# least and the largest also show layers that are saturated otherwise. The last row is the one before with the other
+# sign, so that a ReLU lets every sum through in one of them.
+SIZES = (0.001, 1.0, 8.0, 1000.0, -1000.0)
 ROUNDINGS = 32  # a difference of so many roundings of a row's largest value needs no other explanation
 NUDGE = 4  # roundings by which every value is changed, to measure how far rounding reaches in this network
 TINY = 1e-30  # the least difference that counts
@@ -185,7 +186,8 @@ class _Comparison:
 
     def draw(self, shape, dtype="float32"):
         """Random values, each row in another size; whole numbers for an input of whole numbers."""
-        values = np.stack([self.random.normal(0, size, shape) for size in SIZES])
+        values = np.stack([size * self.random.normal(size=shape) for size in SIZES])
+        values[-1] = -values[-2]
         if "int" in dtype:
             low = 0 if dtype.startswith("u") else -128
             values = np.clip(np.round(values), low, 127 - low)
