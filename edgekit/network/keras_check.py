@@ -93,9 +93,9 @@ class _Comparison:
             return given.get(name, value)
 
         theirs, same = self.replay(in_place_of)
-        for call, name, value in same:
-            if self.far(value, given[name]).any():
-                self.refuse(call, value, given[name])
+        for call, before, after in same:
+            if self.far(before, after).any():
+                self.refuse(call, before, after)
         ours = given | self.constants
         nudged: Values = {}
         for op in self.network.ops:
@@ -160,7 +160,7 @@ class _Comparison:
         """Run the calls in Keras; `onward` gives the values that later calls get in place of a tensor's own.
 
         Returns:
-            (all tensors that the calls made, (call, name, values) of the calls that should change nothing).
+            (all tensors that the calls made, (call, values before, values after) of calls that should change nothing).
         """
         passed = {name: onward(name, value) for name, value in self.x.items()}
         made: Values = {}
@@ -175,7 +175,7 @@ class _Comparison:
                 if name in self.constants:
                     passed[name] = value
                 elif name in passed:
-                    same.append((call, name, value))
+                    same.append((call, passed[name], value))
                 else:
                     made[name] = value
                     passed[name] = onward(name, value)

@@ -56,3 +56,10 @@ def test_a_layer_that_is_not_supported_is_named_with_those_that_are():
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.UpSampling2D(name="larger")])
     with pytest.raises(ValueError, match=r"layer 'larger' is a UpSampling2D.*supported are Conv2D, .*Flatten"):
         network.from_keras(model)
+
+
+def test_a_layer_that_does_nothing_may_follow_one_that_is_folded():
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5), keras.layers.BatchNormalization()]
+    )
+    assert [op.kind for op in network.from_keras(model).ops] == ["fully_connected"]
