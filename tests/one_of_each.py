@@ -51,7 +51,18 @@ def network(kind, seed=0):
         shapes["row"] = (SIDE * SIDE * CHANNELS,)
         ops.append(Op("reshape", "as_row", (sources[0],), "row"))
         sources = ["row"]
+    if kind == "mul":  # one factor for each channel, as in squeeze and excite
+        ops.append(Op("mean", "squeeze", (sources[1],), "factors", keepdims=True))
+        shapes["factors"] = (1, 1, CHANNELS)
+        sources[1] = "factors"
+    constants = {}
+    if kind == "sub":
+        constants["known"] = random.normal(size=(1, CHANNELS)).astype(np.float32)
+        shapes["known"] = (1, CHANNELS)
+        sources = [sources[0], "known"]
+        ops = ops[:1]
+        del shapes["source_1"]
     op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random))
     shapes["y"] = (SIDE * SIDE * CHANNELS,) if kind == "reshape" else output_shape(op, [shapes[n] for n in sources])
     inputs = random.normal(size=(64, SIDE, SIDE, CHANNELS)).astype(np.float32)
-    return Network(kind, "x", "y", shapes, (*ops, op)), inputs
+    return Network(kind, "x", "y", shapes, (*ops, op), constants=constants), inputs

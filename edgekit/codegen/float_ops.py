@@ -2,7 +2,7 @@
 
 from math import isinf, prod
 
-from edgekit.codegen import copy_ops
+from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
 from edgekit.codegen.step import Step, array, not_after, pool_overlap, window
 from edgekit.network import ACTIVATIONS, Dispatch
@@ -35,10 +35,9 @@ def _pool(model, op, layer, room):
     return Step(f"float/{op.kind}.h", call, definition, 0, pool_overlap(model, op, 4))
 
 
-@EMIT.register("add")
-def _add(model, op, layer, room):
-    call = f"add_float({{in0}}, {{in1}}, {{out}}, {prod(model.shapes[op.output])}, {_bounds(op)});"
-    return Step("float/add.h", call, overlap=not_after)
+@EMIT.register("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+def _two_inputs(model, op, layer, room):
+    return two_inputs.step(model, op, layer, "float", after=f", {_bounds(op)}")
 
 
 @EMIT.register("mean")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from edgekit.codegen.arena import Rule
 from edgekit.network import Graph, Op, windows
 
-Overlap = Callable[[str, str], Rule]  # from the names of input and output
+Overlap = Callable[[str, str], Rule | None]  # from the names of input and output
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Step:
         scratch: bytes of working memory that the call needs.
         overlap: function of the names of input and output that returns the `Rule` by which they may share memory, or
             None if they must not.
+        also: further files in edgekit/codegen/kernels that the call needs.
     """
 
     kernel: str
@@ -31,6 +32,7 @@ class Step:
     constants: str = ""
     scratch: int = 0
     overlap: Overlap | None = None
+    also: tuple[str, ...] = ()
 
 
 def anywhere(source: str, result: str) -> Rule:

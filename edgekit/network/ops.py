@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import windows
+from edgekit.network import broadcasting, windows
 from edgekit.network.dispatch import Dispatch
 
 Shape = tuple[int, ...]  # of a tensor, without the batch
@@ -81,8 +81,8 @@ class Kind:
         same_scale: whether its int8 output has the scale and zero point of its inputs, all of them the same, because it
             only moves or chooses values.
         fixed_scale: (scale, zero point) of its int8 output, if the specification fixes them.
-        narrowest: the least width that the range of its int8 output may have, as a share of its widest input's: finer
-            steps cannot be computed.
+        finest: function from the scales of its inputs to a scale; that of its int8 output must be greater, because
+            finer steps cannot be computed. None if every scale can.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
     """
 
@@ -94,7 +94,7 @@ class Kind:
     same_shape: bool = False
     same_scale: bool = False
     fixed_scale: tuple[float, int] | None = None
-    narrowest: float = 0.0
+    finest: Callable[[Sequence[float]], float] | None = None
     scales_through: bool = False
 
 
@@ -188,10 +188,45 @@ def _fully_connected(op, inputs, shape):
     return (rows @ op.weights.T + op.bias).reshape(len(inputs[0]), *shape)
 
 
-# The int32 of its int8 arithmetic holds 20 bits below the steps of its inputs.
-@kind("add", options=("activation",), inputs=2, same_shape=True, narrowest=2.0**-18)
+def _broadcast(op, shapes):
+    return broadcasting.output_shape(op.name, shapes)
+
+
+def _finest_sum(scales):
+    """Its int8 arithmetic has 20 bits below the steps of its inputs; Micro stops where the sum needs more."""
+    return max(scales) * 2.0**-19
+
+
+@kind("add", options=("activation",), inputs=2, shape=_broadcast, finest=_finest_sum)
 def _add(op, inputs, shape):
-    return inputs[0] + inputs[1]
+    return np.add(*broadcasting.aligned(inputs))
+
+
+@kind("sub", options=("activation",), inputs=2, shape=_broadcast, finest=_finest_sum)
+def _sub(op, inputs, shape):
+    return np.subtract(*broadcasting.aligned(inputs))
+
+
+# Its int8 product has 16 bits, which leaves 15 for finer steps.
+@kind("mul", options=("activation",), inputs=2, shape=_broadcast, finest=lambda scales: np.prod(scales) * 2.0**-15)
+def _mul(op, inputs, shape):
+    return np.multiply(*broadcasting.aligned(inputs))
+
+
+@kind("maximum", inputs=2, shape=_broadcast, same_scale=True)
+def _maximum(op, inputs, shape):
+    return np.maximum(*broadcasting.aligned(inputs))
+
+
+@kind("minimum", inputs=2, shape=_broadcast, same_scale=True)
+def _minimum(op, inputs, shape):
+    return np.minimum(*broadcasting.aligned(inputs))
+
+
+# Its int8 square has 30 bits, in steps of the greater input scale / 64.
+@kind("squared_difference", inputs=2, shape=_broadcast, finest=lambda scales: max(scales) ** 2 * 2.0**-13)
+def _squared_difference(op, inputs, shape):
+    return np.square(np.subtract(*broadcasting.aligned(inputs)))
 
 
 def _joined(op, shapes):

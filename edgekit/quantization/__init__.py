@@ -3,6 +3,7 @@
 formulas        all formulas of the lessons, on plain arrays
 parameters      the scales, zero points and multipliers of a network's tensors and ops
 fixed_point     the tables of sigmoid, tanh and softmax
+arithmetic      the multipliers of differences and products
 integer         each op in int8, in readable form; fast_integer computes the same numbers faster
 quantized       QuantizedNetwork and quantize; shared_scales ties the tensors that need one scale
 assembling      assemble: a network from given numbers
@@ -34,6 +35,7 @@ from edgekit.quantization.parameters import (
     by_channel,
     channel_axis,
     dequantized_weights,
+    finest_output,
     from_channels,
     output_bounds,
     requantization,
@@ -59,6 +61,7 @@ __all__ = [
     "dequantized_weights",
     "equalize",
     "explain",
+    "finest_output",
     "fixed_point",
     "formulas",
     "from_channels",

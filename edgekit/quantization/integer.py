@@ -22,12 +22,13 @@ from edgekit.network import (
     as_results,
     batch_size,
     batches,
+    broadcasting,
     by_name,
     last_use,
     repeated_constants,
     windows,
 )
-from edgekit.quantization import fixed_point, formulas
+from edgekit.quantization import arithmetic, fixed_point, formulas
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
 from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
@@ -192,17 +193,54 @@ def _weighted(network, op):
     return step
 
 
-@STEP.register("add")
-def _add(network, op):
+@STEP.register("add", "sub")
+def _sum(network, op):
     first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
-    *parts, output = formulas.add_multipliers(first.scale, second.scale, result.scale)
+    *parts, output = arithmetic.sum_multipliers(op.kind, first.scale, second.scale, result.scale)
+    lowest, highest = output_bounds(network, op)
+    combine = np.add if op.kind == "add" else np.subtract
+
+    def step(inputs):
+        scaled = [
+            requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
+            for q, source, part in zip(broadcasting.aligned(inputs), (first, second), parts, strict=True)
+        ]
+        return np.clip(requantize(combine(*scaled), *output) + result.zero_point, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("mul")
+def _mul(network, op):
+    first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    multiplier, shift = arithmetic.mul_multiplier(first.scale, second.scale, result.scale)
     lowest, highest = output_bounds(network, op)
 
     def step(inputs):
-        total: np.ndarray | int = 0
-        for q, source, part in zip(inputs, (first, second), parts, strict=True):
-            total = total + requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
-        return np.clip(requantize(total, *output) + result.zero_point, lowest, highest).astype(np.int8)
+        a, b = (q.astype(np.int64) for q in broadcasting.aligned(inputs))
+        product = (a - first.zero_point) * (b - second.zero_point)
+        return np.clip(requantize(product, multiplier, shift) + result.zero_point, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("maximum", "minimum")
+def _extremum(network, op):
+    choose = np.maximum if op.kind == "maximum" else np.minimum
+    return lambda inputs: choose(*broadcasting.aligned(inputs))
+
+
+@STEP.register("squared_difference")
+def _squared_difference(network, op):
+    first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    *parts, output = arithmetic.squared_difference_multipliers(first.scale, second.scale, result.scale)
+
+    def step(inputs):
+        a, b = (
+            requantize((q.astype(np.int64) - source.zero_point) << arithmetic.SQUARE_BITS, *part)
+            for q, source, part in zip(broadcasting.aligned(inputs), (first, second), parts, strict=True)
+        )
+        return np.clip(requantize((a - b) ** 2, *output) + result.zero_point, QMIN, QMAX).astype(np.int8)
 
     return step
 

@@ -153,6 +153,11 @@ OPERATORS = {
         "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
     ),
     "add": Operator("ADD", "AddOptions"),
+    "sub": Operator("SUB", "SubOptions"),
+    "mul": Operator("MUL", "MulOptions", 3),  # 2 has int8; 3 is needed where s_1 * s_2 / s_y is at least 1
+    "maximum": Operator("MAXIMUM", "MaximumMinimumOptions"),
+    "minimum": Operator("MINIMUM", "MaximumMinimumOptions"),
+    "squared_difference": Operator("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
     "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),

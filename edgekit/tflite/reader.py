@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.errors import InvalidValue
 from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
-from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
+from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis, finest_output
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
 
 SUPPORTED = (
@@ -221,6 +221,8 @@ class _Reader:
             call.refuse(f"the output scale {result.scale} and zero point {result.zero_point}")
         if op.kind in FIXED and self.quantization[op.inputs[0]].scale < FINEST:
             call.refuse(f"an input scale below {FINEST:.1e}, on which TensorFlow Lite Micro stops")
+        if result.scale <= finest_output(op, [float(self.quantization[name].scale) for name in op.inputs]):
+            call.refuse(f"the output scale {result.scale:.1e}, which is finer than TensorFlow Lite Micro can compute")
         if op.kind in SAME_SCALE and any(self.quantization[name] != result for name in op.inputs):
             call.refuse("a scale or zero point that differs between input and output")
 

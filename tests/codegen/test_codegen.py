@@ -85,7 +85,9 @@ def every_op():
     x = layers.Concatenate()([layers.AveragePooling2D(2, padding="same")(x), y])
     x = layers.Conv2D(6, 3)(layers.ZeroPadding2D(((2, 1), (1, 2)))(x))
     y = layers.GlobalAveragePooling2D()(x)
-    x = layers.Concatenate()([layers.Flatten()(x), y])
+    z = layers.Multiply()([x, layers.Activation("sigmoid")(y)]) * 2 - np.ones((3, 1, 1))
+    y = layers.Minimum()([layers.Maximum()([z, y]), keras.ops.square(z - x), keras.ops.subtract(np.eye(2, 6), z)])
+    x = layers.Concatenate()([layers.Flatten()(x), layers.Flatten()(y)])
     return network.from_keras(keras.Model(source, layers.Dense(5, activation="softmax")(x), name="every op"))
 
 
