@@ -117,6 +117,33 @@ class Reader:
         self.ops.append(op)
         return op.output
 
+    def is_by_channel(self, tensor: str, values: np.ndarray) -> bool:
+        """Whether an array beside a tensor has one value, or one for each channel."""
+        return values.size == 1 or values.shape[-1:] == (values.size,) == self.shapes[tensor][-1:]
+
+    def affine(self, name: str, source: str, factor: Any, offset: Any) -> str:
+        """Enter factor * x + offset; returns the name of its output.
+
+        For the last axis this is a batch normalization, which `folding` puts into a layer before or after it.
+
+        Args:
+            name: for the op.
+            source: the tensor's name.
+            factor, offset: array-like, with a shape that broadcasts to the tensor's, without the batch.
+        """
+        shape = self.shapes[source]
+        factor, offset = np.asarray(factor, np.float64), np.asarray(offset, np.float64)
+        if (factor == 1).all() and (offset == 0).all():
+            return source
+        if all(self.is_by_channel(source, values) for values in (factor, offset)):
+            vectors = [np.broadcast_to(values.reshape(-1), shape[-1:]).copy() for values in (factor, offset)]
+            return self.add("batch_norm", name, [source], weights=vectors[0], bias=vectors[1])
+        if (factor != 1).any():
+            source = self.add("mul", name, [source, self.constant(f"{name}_factor", factor)])
+        if (offset != 0).any():
+            source = self.add("add", name, [source, self.constant(f"{name}_offset", offset)])
+        return source
+
     def _unused(self, name):
         """The name for an op, made unique: an Add of three inputs becomes two ops, a layer may be used twice."""
         unique, n = name, 1
@@ -422,14 +449,13 @@ def _dense(reader, layer, inputs):
 @_layer("BatchNormalization")
 def _batchnormalization(reader, layer, inputs):
     rank = len(reader.shapes[inputs[0]])
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    if axis not in (-1, rank):
-        _refuse(layer, f"axis={axis}")
+    axis = (layer.axis if isinstance(layer.axis, int) else layer.axis[0]) % (rank + 1) - 1
     mean, variance = (np.asarray(v, np.float64) for v in (layer.moving_mean, layer.moving_variance))
     gamma = np.asarray(layer.gamma, np.float64) if layer.scale else np.ones_like(mean)
     beta = np.asarray(layer.beta, np.float64) if layer.center else np.zeros_like(mean)
     factor = gamma / np.sqrt(variance + layer.epsilon)
-    return reader.add("batch_norm", layer.name, inputs, weights=factor, bias=beta - mean * factor)
+    along = (-1,) + (1,) * (rank - 1 - axis)
+    return reader.affine(layer.name, inputs[0], factor.reshape(along), (beta - mean * factor).reshape(along))
 
 
 @_layer("ReLU")
@@ -460,16 +486,6 @@ def _softmax(reader, layer, inputs):
     if layer.axis not in (-1, len(reader.shapes[inputs[0]])):
         _refuse(layer, f"axis={layer.axis}")
     return reader.add("softmax", layer.name, inputs)
-
-
-@_layer("Add", makes=("add",))
-def _add(reader, layer, inputs):
-    if len({reader.shapes[name] for name in inputs}) != 1:
-        _refuse(layer, f"inputs of different shapes {[reader.shapes[name] for name in inputs]}")
-    total = inputs[0]
-    for other in inputs[1:]:
-        total = reader.add("add", layer.name, [total, other])
-    return total
 
 
 @_layer("Concatenate", makes=("concatenate",))
