@@ -126,7 +126,7 @@ def _two_inputs_scales(model, op, layer):
     elif op.kind == "squared_difference":
         pairs = arithmetic.squared_difference_multipliers(*scales)
     else:
-        pairs = arithmetic.sum_multipliers(op.kind, *scales)
+        pairs = formulas.add_multipliers(*scales)
     zero_points = [source.zero_point for source in sources]
     numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, *zip(*pairs, strict=True)))
     lowest, highest = output_bounds(model, op)

@@ -3,7 +3,7 @@
 formulas        all formulas of the lessons, on plain arrays
 parameters      the scales, zero points and multipliers of a network's tensors and ops
 fixed_point     the tables of sigmoid, tanh and softmax
-arithmetic      the multipliers of differences and products
+arithmetic      the multipliers of products and squared differences
 integer         each op in int8, in readable form; fast_integer computes the same numbers faster
 quantized       QuantizedNetwork and quantize; shared_scales ties the tensors that need one scale
 assembling      assemble: a network from given numbers

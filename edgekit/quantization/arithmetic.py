@@ -1,27 +1,10 @@
-"""The multipliers of int8 ops on two tensors, as in TensorFlow Lite Micro; `formulas` has those of the sum."""
+"""The multipliers of int8 ops on two tensors, as in TensorFlow Lite Micro; `formulas` has those of a sum."""
 
 import numpy as np
 
-from edgekit.quantization.formulas import Scale, add_multipliers, multiplier_and_shift
+from edgekit.quantization.formulas import Scale, multiplier_and_shift
 
 SQUARE_BITS = 7  # of a squared difference: both inputs get 7 more bits, so that the square has 30
-
-
-def sum_multipliers(kind: str, first: Scale, second: Scale, output: Scale) -> list[tuple[int, int]]:
-    """(M, shift) of both inputs and of the result. Micro divides an "add"'s scales in float64, a "sub"'s in float32.
-
-    Args:
-        kind: "add" or "sub".
-        first, second, output: the scales.
-
-    Returns:
-        Three pairs.
-    """
-    if kind == "add":
-        return add_multipliers(first, second, output)
-    first, second, output = np.float32(first), np.float32(second), np.float32(output)
-    t = 2 * max(first, second)
-    return [multiplier_and_shift(float(d)) for d in (first / t, second / t, t / (np.float32(2**20) * output))]
 
 
 def mul_multiplier(first: Scale, second: Scale, output: Scale) -> tuple[int, int]:

@@ -196,7 +196,7 @@ def _weighted(network, op):
 @STEP.register("add", "sub")
 def _sum(network, op):
     first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
-    *parts, output = arithmetic.sum_multipliers(op.kind, first.scale, second.scale, result.scale)
+    *parts, output = formulas.add_multipliers(first.scale, second.scale, result.scale)
     lowest, highest = output_bounds(network, op)
     combine = np.add if op.kind == "add" else np.subtract
 

@@ -163,6 +163,6 @@ def test_a_constant_keeps_its_whole_range_whatever_the_observer_cuts_off():
     constant = np.zeros(SHAPE, np.float32)
     constant[0, 0, 0] = 100
     net = network.from_keras(model(lambda x: ops.multiply(constant, x)))
+    (name,) = net.constants
     for observer in calibration.OBSERVERS:
-        (name,) = net.constants
-        assert calibration.calibrate(net, IMAGES, observer)[name] == (0, 100)
+        assert calibration.calibrate(net, IMAGES, observer, percentile=90)[name] == (0, 100)
