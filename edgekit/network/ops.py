@@ -81,8 +81,10 @@ class Kind:
         same_scale: whether its int8 output has the scale and zero point of its inputs, all of them the same, because it
             only moves or chooses values.
         fixed_scale: (scale, zero point) of its int8 output, if the specification fixes them.
-        finest: function from the scales of its inputs to a scale; that of its int8 output must be greater, because
-            finer steps cannot be computed. None if every scale can.
+        narrowest: the least width that the range of its int8 output may have, as a share of its widest input's, with a
+            margin of 2: finer steps cannot be computed.
+        finest: the same where it is no such share: function from the scales of its inputs to a scale, which that of its
+            int8 output must exceed.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
     """
 
@@ -94,7 +96,8 @@ class Kind:
     same_shape: bool = False
     same_scale: bool = False
     fixed_scale: tuple[float, int] | None = None
-    finest: Callable[[Sequence[float]], float] | None = None
+    narrowest: float = 0.0
+    finest: Callable[[Sequence[float]], float] = lambda scales: 0.0
     scales_through: bool = False
 
 
@@ -192,17 +195,15 @@ def _broadcast(op, shapes):
     return broadcasting.output_shape(op.name, shapes)
 
 
-def _finest_sum(scales):
-    """Its int8 arithmetic has 20 bits below the steps of its inputs; Micro stops where the sum needs more."""
-    return max(scales) * 2.0**-19
+_SUM = 2.0**-18  # its int8 arithmetic has 20 bits below the steps of its inputs; Micro stops where the sum needs more
 
 
-@kind("add", options=("activation",), inputs=2, shape=_broadcast, finest=_finest_sum)
+@kind("add", options=("activation",), inputs=2, shape=_broadcast, narrowest=_SUM)
 def _add(op, inputs, shape):
     return np.add(*broadcasting.aligned(inputs))
 
 
-@kind("sub", options=("activation",), inputs=2, shape=_broadcast, finest=_finest_sum)
+@kind("sub", options=("activation",), inputs=2, shape=_broadcast, narrowest=_SUM)
 def _sub(op, inputs, shape):
     return np.subtract(*broadcasting.aligned(inputs))
 

@@ -123,8 +123,8 @@ def finest_output(op: Op, scales: Sequence[float]) -> float:
         float; 0 if every scale is possible.
     """
     bounds = [abs(bound) for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
-    least = OPS[op.kind].finest
-    return max(max(bounds, default=0.0) * 2.0**-31, least(scales) if least else 0.0)
+    facts = OPS[op.kind]
+    return max(max(bounds, default=0.0) * 2.0**-31, facts.narrowest / 2 * max(scales), facts.finest(scales))
 
 
 def output_bounds(network: Quantized, op: Op) -> tuple[int, int]:
