@@ -30,7 +30,7 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) 
     folded = list(ops)
     folded = _merge(folded, shapes, outputs, _padding)
     folded = _merge(folded, shapes, outputs, _batch_norm)
-    folded = _flattened_first(folded, shapes, outputs)
+    folded = _after_reshapes(folded, shapes, outputs)
     for absorb in (_batch_norm_before, _square, _activation):
         folded = _merge(folded, shapes, outputs, absorb)
     return [part for op in folded for part in _lower(op, shapes)]
@@ -82,26 +82,31 @@ def _batch_norm(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
     return replace(op, weights=weights.astype(np.float32), bias=bias.astype(np.float32))
 
 
-def _flattened_first(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
-    """Flatten before a batch normalization instead of after it, where a fully connected op then takes it."""
-    moved = list(ops)
-    for op in ops:
-        after = [reader for reader in ops if op.output in reader.inputs]
-        if op.kind != "batch_norm" or len(after) != 1 or after[0].kind != "reshape" or op.output in outputs:
+def _after_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Move a batch normalization after a reshape: an op after it can then take the batch normalization.
+
+    The reshape keeps the last axis, or flattens an image for a fully connected op.
+    """
+    moved, position = list(ops), 0
+    while position < len(moved):
+        op = moved[position]
+        after = [reader for reader in moved if op.output in reader.inputs]
+        position += 1
+        if op.kind != "batch_norm" or op.output in outputs or [reader.kind for reader in after] != ["reshape"]:
             continue
-        flat = after[0]
-        last = [reader for reader in ops if flat.output in reader.inputs]
-        if len(last) != 1 or last[0].kind != "fully_connected" or len(shapes[flat.output]) != 1:
+        reshape, channels = after[0], len(op.weights)
+        shape = shapes[reshape.output]
+        last = [reader.kind for reader in moved if reshape.output in reader.inputs]
+        if shape[-1] != channels and (len(shape) != 1 or last != ["fully_connected"]):
             continue
-        times = shapes[flat.output][0] // len(op.weights)
-        between = f"{flat.output}_before"
+        between = f"{reshape.output}_before"
         while between in shapes:
             between += "_"
-        shapes[between] = shapes[flat.output]
-        moved[moved.index(flat)] = replace(
-            op, inputs=(between,), output=flat.output, weights=np.tile(op.weights, times), bias=np.tile(op.bias, times)
-        )
-        moved[moved.index(op)] = replace(flat, inputs=op.inputs, output=between)
+        shapes[between] = shape
+        vectors = {what: np.tile(getattr(op, what), shape[-1] // channels) for what in ("weights", "bias")}
+        later = moved.index(reshape)
+        moved[later] = replace(op, inputs=(between,), output=reshape.output, **vectors)
+        moved[position - 1] = replace(reshape, inputs=op.inputs, output=between)
     return moved
 
 

@@ -74,6 +74,12 @@ CASES = {
         lambda x: layers.Dense(4)(layers.Flatten()(normalized()(x))),
         ["reshape", "fully_connected"],
     ),
+    "batch norm before reshapes": (
+        lambda x: layers.Conv2D(4, 1)(
+            layers.Reshape((5, 6, 3))(layers.Reshape((30, 3))(layers.BatchNormalization()(x)))
+        ),
+        ["reshape", "reshape", "conv2d"],
+    ),
     "Normalization, inverted": (lambda x: normalized(invert=True)(x), ["depthwise_conv2d"]),
     "Normalization of every value": (
         lambda x: layers.Normalization(axis=(1, 2, 3), mean=WHOLE, variance=WHOLE**2 + 0.1)(x),
