@@ -103,9 +103,9 @@ def _after_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collec
         while between in shapes:
             between += "_"
         shapes[between] = shape
-        vectors = {what: np.tile(getattr(op, what), shape[-1] // channels) for what in ("weights", "bias")}
+        weights, bias = (np.tile(values, shape[-1] // channels) for values in (op.weights, op.bias))
         later = moved.index(reshape)
-        moved[later] = replace(op, inputs=(between,), output=reshape.output, **vectors)
+        moved[later] = replace(op, inputs=(between,), output=reshape.output, weights=weights, bias=bias)
         moved[position - 1] = replace(reshape, inputs=op.inputs, output=between)
     return moved
 
