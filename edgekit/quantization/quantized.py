@@ -79,7 +79,8 @@ def quantize(
         `QuantizedNetwork`.
 
     Raises:
-        ValueError: the scheme is unknown, bits is out of range, or the ranges are of another network.
+        ValueError: the scheme is unknown, bits is out of range, the ranges are of another network, or an op's output
+            would need a scale that it cannot have.
     """
     scheme = weights or scheme
     if scheme not in SCHEMES:
@@ -148,6 +149,11 @@ def _widen(op, limits, leader, fixed):
         low, high = limits[name]
         if high < low + scale * (QMAX - QMIN):
             limits[name], widened = (low, low + scale * (QMAX - QMIN)), True
+            if not limits[name][1] < np.finfo(np.float32).max:
+                raise InvalidValue(
+                    f"int8 cannot compute {op.name!r}: its output shares a scale with its inputs, and its values are "
+                    "far larger than theirs; make the network's values smaller"
+                )
     return widened
 
 

@@ -150,6 +150,14 @@ def test_values_repeated_over_more_axes_than_micro_has_are_refused():
         broadcasting.output_shape("sum", [(2, 3), (4, 3)])
 
 
+def test_a_product_that_must_share_a_scale_with_far_smaller_inputs_is_refused():
+    """A maximum needs one scale for both: a product of values in steps of 2^20 has no room in an int32."""
+    net = network.from_keras(model(lambda x: ops.maximum(x, x * x), (4,)))
+    ranges = calibration.calibrate(net, 2.0**28 * RANDOM.normal(size=(4, 4)))
+    with pytest.raises(ValueError, match=r"int8 cannot compute 'multiply.*': its output shares a scale"):
+        quantization.quantize(net, ranges)
+
+
 def test_loops_over_two_shapes_are_as_few_as_possible():
     assert broadcasting.loops([(4, 5, 3), (4, 5, 3)]) == ([60], [[1], [1]])
     assert broadcasting.loops([(4, 5, 3), ()]) == ([60], [[1], [0]])
