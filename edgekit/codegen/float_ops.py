@@ -58,14 +58,43 @@ def _pad(model, op, layer, room):
 
 @EMIT.register("softmax")
 def _softmax(model, op, layer, room):
+    return _by_row("softmax", model, op, f", {number(op.beta)}")
+
+
+@EMIT.register("log_softmax")
+def _log_softmax(model, op, layer, room):
+    return _by_row("log_softmax", model, op)
+
+
+def _by_row(kernel, model, op, more=""):
     *rows, classes = model.shapes[op.output]
-    return Step("float/softmax.h", f"softmax_float({{in0}}, {{out}}, {prod(rows)}, {classes});", overlap=not_after)
+    call = f"{kernel}_float({{in0}}, {{out}}, {prod(rows)}, {classes}{more});"
+    return Step(f"float/{kernel}.h", call, overlap=not_after)
 
 
-@EMIT.register("sigmoid", "tanh")
+@EMIT.register("sigmoid", "tanh", "elu", "hard_swish", "abs", "exp", "log", "sqrt", "rsqrt")
 def _function(model, op, layer, room):
-    call = f"{op.kind}_float({{in0}}, {{out}}, {prod(model.shapes[op.output])});"
-    return Step(f"float/{op.kind}.h", call, overlap=not_after)
+    return _of_one_value(op.kind, model, op)
+
+
+@EMIT.register("leaky_relu")
+def _leaky_relu(model, op, layer, room):
+    return _of_one_value("leaky_relu", model, op, f", {number(op.alpha)}")
+
+
+@EMIT.register("gelu")
+def _gelu(model, op, layer, room):
+    return _of_one_value("gelu_with_tanh" if op.approximate else "gelu", model, op)
+
+
+@EMIT.register("relu", "relu6")
+def _clip(model, op, layer, room):
+    return _of_one_value("clip", model, op, f", {_limits(op.kind)}")
+
+
+def _of_one_value(kernel, model, op, more=""):
+    call = f"{kernel}_float({{in0}}, {{out}}, {prod(model.shapes[op.output])}{more});"
+    return Step(f"float/{kernel}.h", call, overlap=not_after)
 
 
 def _filters(op, layer):
@@ -80,7 +109,11 @@ def _filters(op, layer):
 
 def _bounds(op):
     """The op's activation as a clamp: "lowest, highest"."""
-    low, high = ACTIVATIONS[op.activation]
+    return _limits(op.activation)
+
+
+def _limits(activation):
+    low, high = ACTIVATIONS[activation]
     return ", ".join(
         "%s3.4e38f" % ("-" if bound < 0 else "") if isinf(bound) else number(bound) for bound in (low, high)
     )

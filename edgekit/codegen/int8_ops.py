@@ -18,7 +18,17 @@ from edgekit.codegen.step import (
     window,
 )
 from edgekit.network import Dispatch
-from edgekit.quantization import arithmetic, by_channel, fixed_point, formulas, integer, output_bounds, requantization
+from edgekit.quantization import (
+    arithmetic,
+    by_channel,
+    fixed_point,
+    formulas,
+    integer,
+    log_softmax,
+    output_bounds,
+    requantization,
+    tables,
+)
 
 # function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None if its output is its input.
 # `layer` is the beginning of its C names. `room` is the bytes of scratch that the op may use; it may need fewer.
@@ -161,14 +171,9 @@ def _pad(model, op, layer, room):
     return copy_ops.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
 
 
-@EMIT.register("sigmoid", "tanh")
-def _lookup(model, op, layer, room):
-    return _through_table(model, op, layer, fixed_point.table(op.kind, model.quantization[op.inputs[0]]))
-
-
-@EMIT.register("rescale")
-def _rescale(model, op, layer, room):
-    return _through_table(model, op, layer, integer.rescale_table(model, op))
+@EMIT.register(*tables.TABLE)
+def _table(model, op, layer, room):
+    return _through_table(model, op, layer, tables.table(model, op))
 
 
 def _through_table(model, op, layer, values, source="{in0}"):
@@ -180,11 +185,28 @@ def _through_table(model, op, layer, values, source="{in0}"):
 @EMIT.register("softmax")
 def _softmax(model, op, layer, room):
     table = array(
-        "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]])
+        "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]], op.beta)
     )
     *rows, classes = model.shapes[op.output]
     call = f"softmax_int8({layer}_exponentials, {{in0}}, {{out}}, {prod(rows)}, {classes});"
     return Step("int8/softmax.h", call, table, 0, not_after)
+
+
+@EMIT.register("log_softmax")
+def _log_softmax(model, op, layer, room):
+    source = model.quantization[op.inputs[0]]
+    numbers = log_softmax.constants(source.scale)
+    table = array("int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(source))
+    pairs = zip(numbers.to_fraction, numbers.to_steps, strict=True)  # both multipliers, then both shifts
+    definition = (
+        f"static const log_softmax_int8_scales {layer}_scales = {{\n    "
+        + ", ".join(f"{{{of_fraction}, {of_steps}}}" for of_fraction, of_steps in pairs)
+        + f",\n    {numbers.farthest}, {layer}_exponentials\n}};"
+    )
+    *rows, classes = model.shapes[op.output]
+    log_softmax.check_classes(op.name, classes)
+    call = f"log_softmax_int8(&{layer}_scales, {{in0}}, {{out}}, {prod(rows)}, {classes});"
+    return Step("int8/log_softmax.h", call, f"{table}\n{definition}", 0, not_after)
 
 
 def _filters(model, op, layer):

@@ -19,7 +19,12 @@ from edgekit.network.dispatch import Dispatch
 
 Shape = tuple[int, ...]  # of a tensor, without the batch
 # Fused activations: the lowest and the highest real value that each lets through.
-ACTIVATIONS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+ACTIVATIONS = {
+    "none": (-np.inf, np.inf),
+    "relu": (0.0, np.inf),
+    "relu6": (0.0, 6.0),
+    "relu_n1_to_1": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,9 @@ class Op:
         axis: of a concatenation, counted without the batch.
         keepdims: whether a mean over height and width keeps them as 1 x 1; whether a fully_connected op is applied to
             each row of its input (the last axis), instead of to all its values at once.
+        alpha: the slope of a leaky ReLU below 0.
+        beta: the factor before the exponentials of a softmax.
+        approximate: whether a GELU is computed with tanh; otherwise with the error function.
     """
 
     kind: str
@@ -58,6 +66,9 @@ class Op:
     paddings: tuple[tuple[int, int], tuple[int, int]] | None = None
     axis: int | None = None
     keepdims: bool = False
+    alpha: float = 0.0
+    beta: float = 1.0
+    approximate: bool = False
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -306,9 +317,14 @@ def _tanh(op, inputs, shape):
     return np.tanh(inputs[0])
 
 
-@kind("softmax", fixed_scale=(1 / 256, -128))
+@kind("relu6", same_scale=True)  # TensorFlow Lite Micro's does not rescale
+def _relu6(op, inputs, shape):
+    return np.clip(inputs[0], *ACTIVATIONS["relu6"])
+
+
+@kind("softmax", options=("beta",), fixed_scale=(1 / 256, -128))
 def _softmax(op, inputs, shape):
-    e = np.exp(inputs[0] - inputs[0].max(axis=-1, keepdims=True))
+    e = np.exp((inputs[0] - inputs[0].max(axis=-1, keepdims=True)) * np.float32(op.beta))
     return e / e.sum(axis=-1, keepdims=True)
 
 

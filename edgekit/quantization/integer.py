@@ -28,7 +28,7 @@ from edgekit.network import (
     repeated_constants,
     windows,
 )
-from edgekit.quantization import arithmetic, fixed_point, formulas
+from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax, tables
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
 from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
@@ -301,30 +301,20 @@ def _reshape(network, op):
     return lambda inputs: inputs[0].reshape(len(inputs[0]), *shape)
 
 
-@STEP.register("rescale")
-def _rescale(network, op):
-    table = rescale_table(network, op)
-    return lambda inputs: table[inputs[0].view(np.uint8)]
-
-
-def rescale_table(network: Quantized, op: Op) -> np.ndarray:
-    """Convert every int8 to the steps of a rescale op's output.
-
-    Returns:
-        int8 array (256,), indexed by the input's bits as an unsigned byte: 0 to 127, then -128 to -1.
-    """
-    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
-    q = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64) - source.zero_point
-    steps = requantize(q, *formulas.rescale_multiplier(source.scale, result.scale))
-    return np.clip(steps + result.zero_point, QMIN, QMAX).astype(np.int8)
-
-
-@STEP.register("sigmoid", "tanh")
-def _lookup(network, op):
-    table = fixed_point.table(op.kind, network.quantization[op.inputs[0]])
+@STEP.register(*tables.TABLE)
+def _of_one_value(network, op):
+    table = tables.table(network, op)
     return lambda inputs: table[inputs[0].view(np.uint8)]
 
 
 @STEP.register("softmax")
 def _softmax(network, op):
-    return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])
+    source = network.quantization[op.inputs[0]]
+    return lambda inputs: fixed_point.softmax(inputs[0], source, op.beta)
+
+
+@STEP.register("log_softmax")
+def _log_softmax(network, op):
+    source = network.quantization[op.inputs[0]]
+    log_softmax.check_classes(op.name, network.shapes[op.output][-1])
+    return lambda inputs: log_softmax.log_softmax(inputs[0], source)

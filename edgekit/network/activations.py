@@ -1,0 +1,93 @@
+"""Functions of one value in float32: the activations of published networks, each with its facts.
+
+In int8 such a function is a table of 256 values (`edgekit.quantization.tables`). So a further one is a few lines in
+each of the six places. Log-softmax, which reads a row, is beside them.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from edgekit.network.ops import kind
+
+# An int8 that is rescaled by a multiplier and shift needs an output no finer than this share of its input's steps.
+_NARROWEST = 2.0**-18
+_SQRT_2_OVER_PI = np.float32(math.sqrt(2 / math.pi))
+
+
+@kind("relu", scales_through=True, narrowest=_NARROWEST)
+def _relu(op, inputs, shape):
+    return np.maximum(inputs[0], 0)
+
+
+@kind("leaky_relu", options=("alpha",), scales_through=True, narrowest=_NARROWEST)
+def _leaky_relu(op, inputs, shape):
+    x = inputs[0]
+    return np.where(x > 0, x, x * np.float32(op.alpha))
+
+
+@kind("abs", scales_through=True, narrowest=_NARROWEST)
+def _abs(op, inputs, shape):
+    return np.abs(inputs[0])
+
+
+@kind("elu")
+def _elu(op, inputs, shape):
+    x = inputs[0]
+    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+
+
+# TensorFlow Lite Micro refuses an output whose steps are finer than 1/128 of its input's.
+@kind("hard_swish", narrowest=1 / 64)
+def _hard_swish(op, inputs, shape):
+    x = inputs[0]
+    return x * np.clip(x + np.float32(3), 0, 6) / np.float32(6)
+
+
+@kind("gelu", options=("approximate",))
+def _gelu(op, inputs, shape):
+    x = inputs[0]
+    if op.approximate:
+        return np.float32(0.5) * x * (1 + np.tanh(_SQRT_2_OVER_PI * (x + np.float32(0.044715) * x * x * x)))
+    return np.float32(0.5) * x * (1 + erf(x * np.float32(math.sqrt(0.5))))
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """The error function, which NumPy lacks: float32 array of x's shape, from a table with steps of 2^-12."""
+    return np.interp(x, *_erf_table()).astype(np.float32)
+
+
+@functools.cache
+def _erf_table():
+    x = np.linspace(-5, 5, 10 * 2**12 + 1)  # beyond them erf is 1 in float32
+    return x, np.array([math.erf(value) for value in x])
+
+
+@kind("exp")
+def _exp(op, inputs, shape):
+    return np.exp(inputs[0])
+
+
+@kind("log")
+def _log(op, inputs, shape):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(inputs[0])
+
+
+@kind("sqrt")
+def _sqrt(op, inputs, shape):
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(inputs[0])
+
+
+@kind("rsqrt")
+def _rsqrt(op, inputs, shape):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 / np.sqrt(inputs[0])
+
+
+@kind("log_softmax", fixed_scale=(16 / 256, 127))
+def _log_softmax(op, inputs, shape):
+    x = inputs[0] - inputs[0].max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
