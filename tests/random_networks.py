@@ -15,16 +15,21 @@ from edgekit.quantization import quantize
 MANY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
-ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
+ACTIVATIONS = st.sampled_from(["none", "relu", "relu6", "relu_n1_to_1"])
+ONE_VALUE = ("sigmoid", "tanh", "relu", "relu6", "leaky_relu", "prelu", "abs", "elu", "hard_swish")
+# TensorFlow Lite Micro lacks them in int8, or they need an input of their own: see test_activations.py.
+APART = ("exp", "gelu", "log", "rsqrt", "sqrt")
 STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad", "mul")),
     *("sub", "maximum", "minimum", "squared_difference"),
-    *("conv2d", "depthwise_conv2d", "sigmoid", "tanh", "softmax", "reshape", "mean", "mean", "fully_connected"),
+    *("conv2d", "depthwise_conv2d", "softmax", "log_softmax", "reshape", "mean", "mean", "fully_connected"),
+    *ONE_VALUE,
 )
 VECTOR_OPS = (
-    *("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape"),
+    *("fully_connected", "fully_connected", "add", "concatenate", "softmax", "log_softmax", "reshape"),
     *("mul", "sub", "maximum", "minimum", "squared_difference"),
+    *ONE_VALUE,
 )
 TWO_INPUTS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
 
@@ -76,6 +81,12 @@ class _Maker:
         elif kind == "pad":
             cells = st.integers(0, 2)
             options = {"paddings": (draw(st.tuples(cells, cells)), draw(st.tuples(cells, cells)))}
+        elif kind == "leaky_relu":
+            options = {"alpha": draw(st.sampled_from([0.01, 0.2, 1.5, 0.0, -0.5]))}
+        elif kind == "prelu":
+            inputs = (name, self.constant(shape))
+        elif kind == "softmax":
+            options = {"beta": draw(st.sampled_from([1.0, 1.0, 0.5, 3.0]))}
         elif kind == "mean":
             options = {"keepdims": draw(st.booleans())}
         if "activation" in OPS[kind].options:

@@ -4,7 +4,7 @@ from math import isinf, prod
 
 from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
-from edgekit.codegen.step import Step, array, not_after, pool_overlap, window
+from edgekit.codegen.step import Step, array, not_after, pool_overlap, repeated_slopes, window
 from edgekit.network import ACTIVATIONS, Dispatch
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
@@ -80,6 +80,13 @@ def _function(model, op, layer, room):
 @EMIT.register("leaky_relu")
 def _leaky_relu(model, op, layer, room):
     return _of_one_value("leaky_relu", model, op, f", {number(op.alpha)}")
+
+
+@EMIT.register("prelu")
+def _prelu(model, op, layer, room):
+    call = f"prelu_float(&{layer}_slopes, {{in0}}, {{in1}}, {{out}});"
+    overlap = not_after if op.inputs[1] in model.constants else None
+    return Step("float/prelu.h", call, repeated_slopes(model, op, layer), 0, overlap)
 
 
 @EMIT.register("gelu")

@@ -15,6 +15,7 @@ from edgekit.codegen.step import (
     not_before,
     padding_before,
     pool_overlap,
+    repeated_slopes,
     window,
 )
 from edgekit.network import Dispatch
@@ -29,6 +30,7 @@ from edgekit.quantization import (
     requantization,
     tables,
 )
+from edgekit.quantization.tables import prelu_multipliers
 
 # function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None if its output is its input.
 # `layer` is the beginning of its C names. `room` is the bytes of scratch that the op may use; it may need fewer.
@@ -180,6 +182,17 @@ def _through_table(model, op, layer, values, source="{in0}"):
     """An op whose output depends on only one int8: it is read from a table of 256 values."""
     call = f"lookup_int8({layer}_table, {source}, {{out}}, {prod(model.shapes[op.output])});"
     return Step("int8/lookup.h", call, array("int8_t", f"{layer}_table", values), 0, not_after)
+
+
+@EMIT.register("prelu")
+def _prelu(model, op, layer, room):
+    source, slopes, result = (model.quantization[name] for name in (*op.inputs, op.output))
+    multipliers, shifts = zip(*prelu_multipliers(source.scale, slopes.scale, result.scale), strict=True)
+    zero_points = (source.zero_point, slopes.zero_point, result.zero_point)
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, multipliers, shifts))
+    constants = f"static const prelu_int8_scales {layer}_scales = {{{numbers}}};\n{repeated_slopes(model, op, layer)}"
+    call = f"prelu_int8(&{layer}_scales, &{layer}_slopes, {{in0}}, {{in1}}, {{out}});"
+    return Step("int8/prelu.h", call, constants, 0, not_after if op.inputs[1] in model.constants else None)
 
 
 @EMIT.register("softmax")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,14 @@ def window(model: Graph, op: Op, layer: str) -> tuple[str, str]:
         f"    {op.stride[0]}, {op.stride[1]}, /* stride */\n"
         f"    {top}, {left} /* padding before the first row and column */\n}};"
     )
+
+
+def repeated_slopes(model: Graph, op: Op, layer: str) -> str:
+    """The definition of a PReLU's slopes_3d: along which of three axes its slopes are repeated."""
+    shape, slopes = ((1,) * (3 - len(model.shapes[name])) + tuple(model.shapes[name]) for name in op.inputs)
+    steps = [0 if side == 1 else prod(slopes[axis + 1 :]) for axis, side in enumerate(slopes)]
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (shape, steps))
+    return f"static const slopes_3d {layer}_slopes = {{{numbers}}};"
 
 
 def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network.ops import kind
 
 # An int8 that is rescaled by a multiplier and shift needs an output no finer than this share of its input's steps.
@@ -25,6 +26,34 @@ def _relu(op, inputs, shape):
 def _leaky_relu(op, inputs, shape):
     x = inputs[0]
     return np.where(x > 0, x, x * np.float32(op.alpha))
+
+
+def _of_first(op, shapes):
+    try:
+        fits = len(shapes[0]) <= MOST_AXES and np.broadcast_shapes(*shapes) == tuple(shapes[0])
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidValue(
+            f"{op.name!r} has slopes of shape {shapes[1]} for values of shape {shapes[0]}: each side of the slopes "
+            f"must be the same or 1, and at most {MOST_AXES} axes are supported"
+        )
+    return tuple(shapes[0])
+
+
+MOST_AXES = 3  # of a PReLU, without the batch
+
+
+# With a slope for each channel, f(s * x) = s * f(x) holds also for an s of each channel.
+@kind("prelu", inputs=2, shape=_of_first, scales_through=True, narrowest=2.0**-14)
+def _prelu(op, inputs, shape):
+    x, alpha = inputs[0], aligned(inputs[1], inputs[0].ndim)
+    return np.where(x >= 0, x, x * alpha)
+
+
+def aligned(values: np.ndarray, ndim: int) -> np.ndarray:
+    """A batch (N, *shape) with more axes of size 1 after the batch, so that NumPy aligns it at the last axis."""
+    return values.reshape(len(values), *(1,) * (ndim - values.ndim), *values.shape[1:])
 
 
 @kind("abs", scales_through=True, narrowest=_NARROWEST)

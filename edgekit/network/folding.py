@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.network import windows
-from edgekit.network.ops import OPS, Op, Shape
+from edgekit.network.ops import ACTIVATIONS, OPS, Op, Shape
 
 # Kinds that only a reader makes: `fold` removes all of them.
-TEMPORARY = ("batch_norm", "relu", "relu6", "square")
+TEMPORARY = ("batch_norm", "relu_n1_to_1", "square")
 
 
 def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
@@ -148,16 +148,19 @@ def _square(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
 
 
 def _activation(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
-    """ReLU and ReLU6 become a clamp of the op before."""
-    if reader.kind not in ("relu", "relu6") or op.kind not in OPS or "activation" not in OPS[op.kind].options:
+    """A ReLU that a file can fuse becomes a clamp of the op before."""
+    if reader.kind not in ACTIVATIONS or op.kind not in OPS or "activation" not in OPS[op.kind].options:
         return None
-    return replace(op, activation=reader.kind) if op.activation in ("none", reader.kind) else None
+    (low, high), (lower, higher) = ACTIVATIONS[op.activation], ACTIVATIONS[reader.kind]
+    both = (max(low, lower), min(high, higher))
+    return next((replace(op, activation=name) for name, limits in ACTIVATIONS.items() if limits == both), None)
 
 
 def _lower(op: Op, shapes: dict[str, Shape]) -> list[Op]:
     """Replace an activation or batch normalization that cannot be fused by an equal op that int8 has.
 
-    A clamp becomes a 1 x 1 max pooling with this activation, because TensorFlow Lite Micro's RELU6 op does not rescale.
+    A clamp from -1 to 1 becomes a 1 x 1 max pooling with this activation, because TensorFlow Lite Micro has no op for
+    it.
     Batch normalization becomes a 1 x 1 depthwise convolution: a scale for each channel and one rounding are more exact
     than a product and a sum, and cost less. If all channels have the same factor and offset, one channel is enough.
     """

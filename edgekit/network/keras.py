@@ -5,10 +5,11 @@ them as a converter does. A class counts only if it is Keras's own: a class of t
 This module does not import Keras: who has a Keras model has imported it.
 """
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ LAYERS = Dispatch("edgekit/network/keras.py")  # by name in keras.layers: functi
 OPERATIONS = Dispatch("edgekit/network/keras.py")  # by place in keras.src: function(reader, operation, **arguments)
 KINDS: set[str] = set()  # the kinds of op that layers and operations become
 _NO_OP = ("Dropout", "SpatialDropout2D", "InputLayer")  # their output is their input at inference
-_ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "tanh", "softmax")
+# function(reader, name, x, **options): the output of an activation function of Keras; name is that of its last op
+FUNCTIONS = Dispatch("edgekit/network/keras_activations.py")
 _NOTES = {
-    "ReLU": " (plain or at most 6)",
-    "Activation": f" ({', '.join(_ACTIVATIONS)})",
+    "ReLU": " (without a threshold)",
     "Concatenate": " (not along the batch)",
 }
 
@@ -67,7 +68,8 @@ def from_keras(model: "keras.Model") -> Network:
 
 def supported() -> str:
     """The supported layers, for a message."""
-    return ", ".join(f"{kind}{_NOTES.get(kind, '')}" for kind in LAYERS)
+    notes = _NOTES | {"Activation": f" ({', '.join(FUNCTIONS)})"}
+    return ", ".join(f"{kind}{notes.get(kind, '')}" for kind in LAYERS)
 
 
 class Reader:
@@ -101,13 +103,19 @@ class Reader:
         self.constants[unique] = array
         return unique
 
-    def add(self, kind: str, name: str, inputs: Sequence[str], then: str = "linear", **options: Any) -> str:
+    def add(self, kind: str, name: str, inputs: Sequence[str], then: "Activation | None" = None, **options: Any) -> str:
         """Enter an op, and the activation `then` after it; returns the name of its output."""
         op = Op(kind, self._unused(name), tuple(inputs), "", **options)
         shapes = [self.shapes[i] for i in inputs]
         op = replace(op, output=self.tensor(name, output_shape(op, shapes) if kind in OPS else shapes[0]))
         self.ops.append(op)
-        return op.output if then == "linear" else self.add(then, f"{name}_{then}", [op.output])
+        return self.activate(then, f"{name}_{then.name}", op.output) if then else op.output
+
+    def activate(self, activation: "Activation", name: str, x: str) -> str:
+        """Enter the ops of an activation, the last one with this name; returns the name of its output."""
+        if activation.layer is not None:
+            return _read_layer(self, Call(activation.layer, (Name(x),), {}, []))
+        return FUNCTIONS[activation.name](self, name, x, **activation.options)
 
     def reshape(self, name: str, inputs: Sequence[str], shape: Shape) -> str:
         """Enter a reshape, unless the shape is the same; returns the name of its output."""
@@ -373,13 +381,38 @@ def _shape(shape, name):
     return tuple(int(size) for size in shape[1:])
 
 
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """The activation of a layer.
+
+    Attributes:
+        name: of the function in `FUNCTIONS`, or of the layer.
+        options: arguments of the function after the first.
+        layer: the layer, if it is one.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    layer: Any = None
+
+
 def _activation_of(layer):
-    """The name of a layer's activation, if it is this function of Keras or TensorFlow and not only called so."""
-    function, tensorflow = layer.activation, sys.modules.get("tensorflow")
+    """A layer's `Activation`, if it is a function of Keras or TensorFlow and not only called so."""
+    function, given = layer.activation, {}
+    if isinstance(function, _keras().Layer):
+        return Activation(function.name, layer=function)
+    if isinstance(function, functools.partial) and not function.args:
+        function, given = function.func, function.keywords
+    tensorflow = sys.modules.get("tensorflow")
     places = [_keras().activations, _keras().ops, *([tensorflow.nn, tensorflow.math] if tensorflow else [])]
-    for name in _ACTIVATIONS:
+    for name in FUNCTIONS:
         if any(getattr(place, name, None) is function for place in places):
-            return name
+            _, *parameters = inspect.signature(function).parameters.values()
+            options = {each.name: each.default for each in parameters if each.default is not None} | given
+            unknown = options.keys() - inspect.signature(FUNCTIONS[name]).parameters.keys()
+            if unknown:
+                _refuse(layer, f"the activation {name} with {', '.join(sorted(unknown))}")
+            return Activation(name, options)
     name = getattr(function, "__name__", type(function).__name__)
     ours = getattr(_keras().activations, name, None) is not function
     _refuse(layer, f"the activation {name}" + (f", a function of {function.__module__}" if ours else ""))
@@ -456,36 +489,6 @@ def _batchnormalization(reader, layer, inputs):
     factor = gamma / np.sqrt(variance + layer.epsilon)
     along = (-1,) + (1,) * (rank - 1 - axis)
     return reader.affine(layer.name, inputs[0], factor.reshape(along), (beta - mean * factor).reshape(along))
-
-
-@_layer("ReLU")
-def _relu(reader, layer, inputs):
-    if layer.negative_slope or layer.threshold or layer.max_value not in (None, 6):
-        _refuse(
-            layer,
-            f"max_value={layer.max_value}, negative_slope={layer.negative_slope}, threshold={layer.threshold}",
-        )
-    return reader.add("relu" if layer.max_value is None else "relu6", layer.name, inputs)
-
-
-@_layer(
-    "Activation",
-    makes=(
-        "sigmoid",
-        "tanh",
-        "softmax",
-    ),
-)
-def _activation(reader, layer, inputs):
-    name = _activation_of(layer)
-    return inputs[0] if name == "linear" else reader.add(name, layer.name, inputs)
-
-
-@_layer("Softmax", makes=("softmax",))
-def _softmax(reader, layer, inputs):
-    if layer.axis not in (-1, len(reader.shapes[inputs[0]])):
-        _refuse(layer, f"axis={layer.axis}")
-    return reader.add("softmax", layer.name, inputs)
 
 
 @_layer("Concatenate", makes=("concatenate",))

@@ -19,6 +19,7 @@ from edgekit.network import (
     Dispatch,
     Op,
     Results,
+    activations,
     as_results,
     batch_size,
     batches,
@@ -32,6 +33,7 @@ from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax,
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
 from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
+from edgekit.quantization.tables import prelu_multipliers
 
 # function(network, op): a function from the op's int8 inputs to its int8 output
 STEP = Dispatch("edgekit/quantization/integer.py")
@@ -305,6 +307,20 @@ def _reshape(network, op):
 def _of_one_value(network, op):
     table = tables.table(network, op)
     return lambda inputs: table[inputs[0].view(np.uint8)]
+
+
+@STEP.register("prelu")
+def _prelu(network, op):
+    source, slopes, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    above, below = prelu_multipliers(source.scale, slopes.scale, result.scale)
+
+    def step(inputs):
+        x = inputs[0].astype(np.int64) - source.zero_point
+        slope = activations.aligned(inputs[1], x.ndim).astype(np.int64) - slopes.zero_point
+        y = np.where(x >= 0, requantize(x, *above), requantize(x * slope, *below))
+        return np.clip(y + result.zero_point, QMIN, QMAX).astype(np.int8)
+
+    return step
 
 
 @STEP.register("softmax")

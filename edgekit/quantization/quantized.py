@@ -160,7 +160,7 @@ def _widen(op, limits, leader, fixed):
 def _finest(op, limits, leader, fixed):
     """The finest scales that an op's int8 arithmetic can compute: (name of the leader of a tensor's group, scale)."""
     if op.kind in FIXED:
-        yield leader[op.inputs[0]], float(FINEST)
+        yield leader[op.inputs[0]], float(FINEST) / op.beta
     else:
         # From the scales: an input that is always 0 has no width, and yet a scale, 1.
         firsts = [leader[name] for name in op.inputs]

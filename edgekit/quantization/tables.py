@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.errors import InvalidValue
 from edgekit.network import Dispatch, Op
 from edgekit.quantization import fixed_point, formulas
-from edgekit.quantization.formulas import QMAX, QMIN, high_mul, multiplier_and_shift, requantize, rounding_shift
+from edgekit.quantization.formulas import QMAX, QMIN, Scale, high_mul, multiplier_and_shift, requantize, rounding_shift
 from edgekit.quantization.parameters import Quantization, Quantized
 
 # function(op, source, result): the output for each of EVERY, whole numbers that may lie outside int8. source and result
@@ -84,6 +84,12 @@ def _leaky_relu(op, source, result):
     below = requantize(steps, *multiplier_and_shift(abs(slope)))
     above = requantize(steps, *multiplier_and_shift(_ratio(source, result)))
     return np.where(steps >= 0, above, below if slope >= 0 else -below) + result.zero_point
+
+
+def prelu_multipliers(source: Scale, slopes: Scale, result: Scale) -> list[tuple[int, int]]:
+    """(M, shift) of a PReLU for values above and below 0: s_x / s_y, and s_x * s_a / s_y."""
+    s_in, s_slope, s_out = float(source), float(slopes), float(result)
+    return [multiplier_and_shift(s_in / s_out), multiplier_and_shift(s_in * s_slope / s_out)]
 
 
 @TABLE.register("abs")

@@ -231,6 +231,7 @@ OPERATORS = {
     "relu": Operator("RELU"),
     "relu6": Operator("RELU6", rescaled_before=True),
     "leaky_relu": Operator("LEAKY_RELU", "LeakyReluOptions", write=_write_alpha, read=_read_alpha),
+    "prelu": Operator("PRELU", None, 1),
     "elu": Operator("ELU", None, 1),
     "hard_swish": Operator("HARD_SWISH", "HardSwishOptions", 1, read=_read_hard_swish),
     "gelu": Operator("GELU", "GeluOptions", write=_write_approximate, read=_read_approximate, in_micro=()),
