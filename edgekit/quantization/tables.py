@@ -4,6 +4,7 @@ An op of such a kind reads its output from the table, in Python and in C. A kind
 at all, is computed as LiteRT's reference kernels do: `exp`, `log`, `sqrt` and `gelu`.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -51,8 +52,8 @@ def _in_double(function, x):
 
 
 def _ratio(source, result):
-    """s_x / s_y as Micro divides it for activations: in float32."""
-    return float(np.float32(source.scale) / np.float32(result.scale))
+    """s_x / s_y, in float64 as in Micro; LiteRT divides in float32, which differs by 1 at ties."""
+    return float(source.scale) / float(result.scale)
 
 
 @TABLE.register("rescale")
@@ -80,7 +81,7 @@ def _relu6(op, source, result):
 @TABLE.register("leaky_relu")
 def _leaky_relu(op, source, result):
     steps = EVERY - source.zero_point
-    slope = float(np.float32(source.scale) * np.float32(op.alpha) / np.float32(result.scale))
+    slope = float(source.scale) * float(np.float32(op.alpha)) / float(result.scale)
     below = requantize(steps, *multiplier_and_shift(abs(slope)))
     above = requantize(steps, *multiplier_and_shift(_ratio(source, result)))
     return np.where(steps >= 0, above, below if slope >= 0 else -below) + result.zero_point
@@ -146,8 +147,7 @@ def _sqrt(op, source, result):
 def _rsqrt(op, source, result):
     """1 / sqrt(x) of whole steps with 20 more bits, and the rest of the scales as a multiplier; of 0 it is the most."""
     _not_negative(op, source)
-    scale = 1 / float(np.sqrt(np.float32(source.scale)) * np.float32(result.scale))
-    multiplier, shift = multiplier_and_shift(scale)
+    multiplier, shift = multiplier_and_shift(1 / (math.sqrt(source.scale) * float(result.scale)))
     values = []
     for steps in (EVERY - source.zero_point).tolist():
         inverse = requantize(1, *_multiplier_of_inverse_root(steps, 20))
@@ -155,6 +155,7 @@ def _rsqrt(op, source, result):
     return np.array(values)
 
 
+@functools.cache
 def _multiplier_of_inverse_root(steps, bits):
     """(M, shift) of 2^bits / sqrt(steps), by five steps of Newton and Raphson on numbers with 3 integer bits."""
     if steps <= 1:
@@ -181,9 +182,8 @@ def _not_negative(op, source: Quantization):
 @TABLE.register("hard_swish")
 def _hard_swish(op, source, result):
     """x * relu6(x + 3) / 6 in 16 bits: x with 7 more bits, times (x + 3) / 6 as a fraction of 2^15."""
-    scale = np.float32(1 / 128) * np.float32(source.scale)
-    of_output = _multiplier_of_16_bits(scale / np.float32(result.scale))
-    of_relu = _multiplier_of_16_bits(scale / (np.float32(3) / np.float32(32768)))
+    of_output = _multiplier_of_16_bits(_ratio(source, result) / 128)
+    of_relu = _multiplier_of_16_bits(float(source.scale) / 128 / (3 / 2**15))
     x = (EVERY - source.zero_point) << 7
     relu = _saturated(x << of_relu[1] - 1) if of_relu[1] > 0 else x
     relu = _high_mul_16(relu, of_relu[0])
@@ -195,7 +195,7 @@ def _hard_swish(op, source, result):
 
 
 def _multiplier_of_16_bits(d):
-    multiplier, shift = multiplier_and_shift(float(d))
+    multiplier, shift = multiplier_and_shift(d)
     return min((multiplier + (1 << 15)) >> 16, 2**15 - 1), shift
 
 
