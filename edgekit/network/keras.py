@@ -402,7 +402,7 @@ def _activation_of(layer):
     if isinstance(function, _keras().Layer):
         return Activation(function.name, layer=function)
     if isinstance(function, functools.partial) and not function.args:
-        function, given = function.func, function.keywords
+        given, function = dict(function.keywords), function.func
     tensorflow = sys.modules.get("tensorflow")
     places = [_keras().activations, _keras().ops, *([tensorflow.nn, tensorflow.math] if tensorflow else [])]
     for name in FUNCTIONS:

@@ -40,7 +40,16 @@ def _relu(reader, name, x, negative_slope=0.0, max_value=None, threshold=0.0):
         return _relu6(reader, name, x)
     if max_value is None:
         return reader.add("relu", name, [x])
-    return _with_constant(reader, "minimum", name, reader.add("relu", f"{name}_relu", [x]), max_value)
+    return _clipped(reader, name, x, 6 / max_value, 0.0, max_value / 6)
+
+
+def _clipped(reader, name, x, factor, offset, height):
+    """height * relu6(factor * x + offset): layers before and after take the factors, so that only the ReLU6 remains.
+
+    A minimum with a constant would have the scale of values far above it.
+    """
+    y = reader.add("relu6", f"{name}_relu6", [reader.affine(f"{name}_input", x, factor, offset)])
+    return reader.affine(name, y, height, 0.0)
 
 
 @_function("relu6", makes=("relu6",))
@@ -68,17 +77,15 @@ def _elu(reader, name, x, alpha=1.0):
 
 @_function("selu")
 def _selu(reader, name, x):
-    return _with_constant(reader, "mul", name, _elu(reader, f"{name}_elu", x, _SELU_ALPHA), _SELU_SCALE)
+    return reader.affine(name, _elu(reader, f"{name}_elu", x, _SELU_ALPHA), _SELU_SCALE, 0.0)
 
 
 @_function("celu")
 def _celu(reader, name, x, alpha=1.0):
-    if alpha == 1:
-        return reader.add("elu", name, [x])
     if not alpha > 0:
         raise InvalidValue(f"{name!r} is a CELU with alpha={alpha}, which is not supported; above 0 it is")
-    y = reader.add("elu", f"{name}_elu", [_with_constant(reader, "mul", f"{name}_divided", x, 1 / alpha)])
-    return _with_constant(reader, "mul", name, y, alpha)
+    y = reader.add("elu", f"{name}_elu" if alpha != 1 else name, [reader.affine(f"{name}_input", x, 1 / alpha, 0.0)])
+    return reader.affine(name, y, alpha, 0.0)
 
 
 @_function("gelu", makes=("gelu",))
@@ -88,7 +95,7 @@ def _gelu(reader, name, x, approximate=False):
 
 @_function("silu", "swish")
 def _silu(reader, name, x, beta=1.0):
-    inner = x if beta == 1 else _with_constant(reader, "mul", f"{name}_scaled", x, beta)
+    inner = reader.affine(f"{name}_input", x, beta, 0.0)
     return reader.add("mul", name, [x, reader.add("sigmoid", f"{name}_sigmoid", [inner])])
 
 
@@ -99,14 +106,12 @@ def _hard_silu(reader, name, x):
 
 @_function("hard_sigmoid")
 def _hard_sigmoid(reader, name, x):
-    y = _with_constant(reader, "add", f"{name}_plus_3", x, 3.0)
-    return _with_constant(reader, "mul", name, reader.add("relu6", f"{name}_relu6", [y]), 1 / 6)
+    return _clipped(reader, name, x, 1.0, 3.0, 1 / 6)
 
 
 @_function("sparse_sigmoid")
 def _sparse_sigmoid(reader, name, x):
-    y = _with_constant(reader, "add", f"{name}_plus_1", x, 1.0)
-    return _with_constant(reader, "mul", name, _relu(reader, f"{name}_relu", y, max_value=2.0), 0.5)
+    return _clipped(reader, name, x, 3.0, 3.0, 1 / 6)
 
 
 @_function("soft_shrink")

@@ -14,6 +14,7 @@ from random_networks import float_networks, quantized_networks
 from edgekit import calibration, codegen, datasets, models, network, quantization
 from edgekit.codegen import compiled as engine
 from edgekit.codegen import tflm
+from edgekit.network import Op
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 _count = itertools.count()
@@ -186,6 +187,33 @@ def test_random_int8_networks_are_bit_exact_on_the_emulated_cores(case):
     for core in emulator.CORES:
         outputs = np.array(emulator.infer(net, x, core).outputs)
         np.testing.assert_array_equal(outputs.reshape(net.run(x).shape), net.run(x))
+
+
+def apart(random):
+    """A network of the ops that the random networks leave out, on values above 0."""
+    shapes, ops = {"x": (2, 3, 4)}, []
+    chain = ["sigmoid", "sqrt", "gelu", "sigmoid", "log", "exp", "rsqrt", "gelu"]
+    for index, kind in enumerate(chain):
+        source, result = list(shapes)[-1], f"t{index}"
+        ops.append(Op(kind, f"{kind}_{index}", (source,), result, approximate=index == 2))
+        shapes[result] = shapes["x"]
+    x = random.normal(0, 3, (20, 2, 3, 4)).astype(np.float32)
+    return network.Network("apart", "x", result, shapes, tuple(ops)), x
+
+
+def test_the_ops_that_the_random_networks_leave_out_are_bit_exact_in_c_and_on_the_emulated_cores(tmp_path):
+    from edgekit.cost import emulator
+
+    net, x = apart(np.random.default_rng(0))
+    np.testing.assert_allclose(compiled(net, tmp_path)(x), net.run(x), rtol=1e-4, atol=1e-5)
+    int8 = quantization.quantize(net, calibration.calibrate(net, x))
+    q = int8.quantize_input(x)
+    np.testing.assert_array_equal(compiled(int8, tmp_path)(q), int8.run(q))
+    require(emulator.COMPILER)
+    require(emulator.EMULATOR)
+    for core in emulator.CORES:
+        outputs = np.array(emulator.infer(int8, q[:3], core).outputs)
+        np.testing.assert_array_equal(outputs.ravel(), int8.run(q[:3]).ravel())
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
