@@ -18,7 +18,7 @@ MANY = settings(
 ACTIVATIONS = st.sampled_from(["none", "relu", "relu6", "relu_n1_to_1"])
 ONE_VALUE = ("sigmoid", "tanh", "relu", "relu6", "leaky_relu", "prelu", "abs", "elu", "hard_swish")
 # TensorFlow Lite Micro lacks them in int8, or they need an input of their own: see test_activations.py.
-APART = ("exp", "gelu", "log", "rsqrt", "sqrt")
+APART = ("exp", "gelu", "log", "relu_0_to_1", "relu_n1_to_1", "rsqrt", "sqrt")
 STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad", "mul")),

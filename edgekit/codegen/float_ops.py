@@ -5,7 +5,7 @@ from math import isinf, prod
 from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
 from edgekit.codegen.step import Step, array, not_after, pool_overlap, repeated_slopes, window
-from edgekit.network import ACTIVATIONS, Dispatch
+from edgekit.network import Dispatch, activations
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
 # beginning of its C names, and `room` the bytes of scratch that it may use; no float op uses scratch.
@@ -94,7 +94,7 @@ def _gelu(model, op, layer, room):
     return _of_one_value("gelu_with_tanh" if op.approximate else "gelu", model, op)
 
 
-@EMIT.register("relu", "relu6")
+@EMIT.register("relu", "relu6", "relu_n1_to_1", "relu_0_to_1")
 def _clip(model, op, layer, room):
     return _of_one_value("clip", model, op, f", {_limits(op.kind)}")
 
@@ -120,7 +120,7 @@ def _bounds(op):
 
 
 def _limits(activation):
-    low, high = ACTIVATIONS[activation]
+    low, high = activations.LIMITS[activation]
     return ", ".join(
         "%s3.4e38f" % ("-" if bound < 0 else "") if isinf(bound) else number(bound) for bound in (low, high)
     )

@@ -10,16 +10,24 @@ import math
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network.ops import kind
+from edgekit.network.ops import ACTIVATIONS, kind
 
 # An int8 that is rescaled by a multiplier and shift needs an output no finer than this share of its input's steps.
 _NARROWEST = 2.0**-18
+# Clamps: the lowest and the highest real value that each lets through; of these, ops can fuse the `ACTIVATIONS`.
+LIMITS = ACTIVATIONS | {"relu_0_to_1": (0.0, 1.0)}
 _SQRT_2_OVER_PI = np.float32(math.sqrt(2 / math.pi))
 
 
 @kind("relu", scales_through=True, narrowest=_NARROWEST)
 def _relu(op, inputs, shape):
     return np.maximum(inputs[0], 0)
+
+
+@kind("relu_n1_to_1", narrowest=_NARROWEST)  # alone only in files: `folding` replaces it for TensorFlow Lite Micro
+@kind("relu_0_to_1", narrowest=_NARROWEST)
+def _clip(op, inputs, shape):
+    return np.clip(inputs[0], *LIMITS[op.kind])
 
 
 @kind("leaky_relu", options=("alpha",), scales_through=True, narrowest=_NARROWEST)

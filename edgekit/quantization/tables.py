@@ -1,7 +1,8 @@
 """Functions of one int8 as tables of 256 values: every activation, computed as TensorFlow Lite Micro's kernels do.
 
 An op of such a kind reads its output from the table, in Python and in C. A kind that Micro has only in float32, or not
-at all, is computed as LiteRT's reference kernels do: `exp`, `log`, `sqrt` and `gelu`.
+at all, is computed as LiteRT's reference kernels do: `exp`, `log`, `sqrt`, `gelu`, `relu_n1_to_1` and
+`relu_0_to_1`.
 """
 
 import functools
@@ -10,7 +11,7 @@ import math
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import Dispatch, Op
+from edgekit.network import Dispatch, Op, activations
 from edgekit.quantization import fixed_point, formulas
 from edgekit.quantization.formulas import QMAX, QMIN, Scale, high_mul, multiplier_and_shift, requantize, rounding_shift
 from edgekit.quantization.parameters import Quantization, Quantized
@@ -76,6 +77,15 @@ def _relu(op, source, result):
 @TABLE.register("relu6")
 def _relu6(op, source, result):
     return np.clip(EVERY, *formulas.clamp_bounds(0.0, 6.0, result.scale, result.zero_point))
+
+
+@TABLE.register("relu_n1_to_1", "relu_0_to_1")
+def _clip(op, source, result):
+    """Micro has no such ops; LiteRT divides the scales in float32."""
+    ratio = np.float32(source.scale) / np.float32(result.scale)
+    steps = requantize(EVERY - source.zero_point, *multiplier_and_shift(float(ratio)))
+    bounds = formulas.clamp_bounds(*activations.LIMITS[op.kind], result.scale, result.zero_point)
+    return np.clip(steps + result.zero_point, *bounds)
 
 
 @TABLE.register("leaky_relu")

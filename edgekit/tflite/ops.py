@@ -230,6 +230,8 @@ OPERATORS = {
     "log_softmax": Operator("LOG_SOFTMAX", "LogSoftmaxOptions"),
     "relu": Operator("RELU"),
     "relu6": Operator("RELU6", rescaled_before=True),
+    "relu_n1_to_1": Operator("RELU_N1_TO_1", None, 1, in_micro=()),
+    "relu_0_to_1": Operator("RELU_0_TO_1", None, 1, in_micro=()),
     "leaky_relu": Operator("LEAKY_RELU", "LeakyReluOptions", write=_write_alpha, read=_read_alpha),
     "prelu": Operator("PRELU", None, 1),
     "elu": Operator("ELU", None, 1),

@@ -192,7 +192,7 @@ def test_random_int8_networks_are_bit_exact_on_the_emulated_cores(case):
 def apart(random):
     """A network of the ops that the random networks leave out, on values above 0."""
     shapes, ops = {"x": (2, 3, 4)}, []
-    chain = ["sigmoid", "sqrt", "gelu", "sigmoid", "log", "exp", "rsqrt", "gelu"]
+    chain = ["sigmoid", "sqrt", "gelu", "sigmoid", "log", "exp", "rsqrt", "relu_n1_to_1", "gelu", "relu_0_to_1"]
     for index, kind in enumerate(chain):
         source, result = list(shapes)[-1], f"t{index}"
         ops.append(Op(kind, f"{kind}_{index}", (source,), result, approximate=index == 2))

@@ -16,9 +16,11 @@ from edgekit.tflite import OPERATORS
 
 # Only quantize makes it: no layer, no .tflite of a float network, no drawn network asks for it.
 ONLY_IN_INT8 = {"rescale"}
+# Keras's become other ops, which TensorFlow Lite Micro has.
+ONLY_IN_FILES = {"relu_n1_to_1", "relu_0_to_1"}
 PLACES = {
     "edgekit/network/ops.py (facts, shape, float32)": ops.RUN,
-    "edgekit/network/keras.py (a layer that becomes it)": keras.KINDS | ONLY_IN_INT8,
+    "edgekit/network/keras.py (a layer that becomes it)": keras.KINDS | ONLY_IN_INT8 | ONLY_IN_FILES,
     "edgekit/quantization/integer.py (int8)": integer.STEP,
     "edgekit/tflite/ops.py (its operator, both ways)": OPERATORS,
     "edgekit/codegen/float_ops.py and kernels/float (C in float32)": float_ops.EMIT,
