@@ -5,10 +5,11 @@ them as a converter does. A class counts only if it is Keras's own: a class of t
 This module does not import Keras: who has a Keras model has imported it.
 """
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,10 @@ _NO_OP = (
     "ActivityRegularization",
     "Identity",
 )
-_ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "tanh", "softmax")
+# function(reader, name, x, **options): the output of an activation function of Keras; name is that of its last op
+FUNCTIONS = Dispatch("edgekit/network/keras_activations.py")
 _NOTES = {
-    "ReLU": " (plain or at most 6)",
-    "Activation": f" ({', '.join(_ACTIVATIONS)})",
+    "ReLU": " (without a threshold)",
     "Concatenate": " (not along the batch)",
 }
 
@@ -83,7 +84,8 @@ def from_keras(model: "keras.Model") -> Network:
 
 def supported() -> str:
     """The supported layers, for a message."""
-    return ", ".join([*(f"{kind}{_NOTES.get(kind, '')}" for kind in LAYERS), "and augmentation such as RandomFlip"])
+    notes = _NOTES | {"Activation": f" ({', '.join(FUNCTIONS)})"}
+    return ", ".join([*(f"{kind}{notes.get(kind, '')}" for kind in LAYERS), "and augmentation such as RandomFlip"])
 
 
 class Reader:
@@ -117,13 +119,19 @@ class Reader:
         self.constants[unique] = array
         return unique
 
-    def add(self, kind: str, name: str, inputs: Sequence[str], then: str = "linear", **options: Any) -> str:
+    def add(self, kind: str, name: str, inputs: Sequence[str], then: "Activation | None" = None, **options: Any) -> str:
         """Enter an op, and the activation `then` after it; returns the name of its output."""
         op = Op(kind, self._unused(name), tuple(inputs), "", **options)
         shapes = [self.shapes[i] for i in inputs]
         op = replace(op, output=self.tensor(name, output_shape(op, shapes) if kind in OPS else shapes[0]))
         self.ops.append(op)
-        return op.output if then == "linear" else self.add(then, f"{name}_{then}", [op.output])
+        return self.activate(then, f"{name}_{then.name}", op.output) if then else op.output
+
+    def activate(self, activation: "Activation", name: str, x: str) -> str:
+        """Enter the ops of an activation, the last one with this name; returns the name of its output."""
+        if activation.layer is not None:
+            return _read_layer(self, Call(activation.layer, (Name(x),), {}, []))
+        return FUNCTIONS[activation.name](self, name, x, **activation.options)
 
     def reshape(self, name: str, inputs: Sequence[str], shape: Shape) -> str:
         """Enter a reshape, unless the shape is the same; returns the name of its output."""
@@ -132,6 +140,33 @@ class Reader:
         op = Op("reshape", self._unused(name), tuple(inputs), self.tensor(name, shape))
         self.ops.append(op)
         return op.output
+
+    def is_by_channel(self, tensor: str, values: np.ndarray) -> bool:
+        """Whether an array beside a tensor has one value, or one for each channel."""
+        return values.size == 1 or values.shape[-1:] == (values.size,) == self.shapes[tensor][-1:]
+
+    def affine(self, name: str, source: str, factor: Any, offset: Any) -> str:
+        """Enter factor * x + offset; returns the name of its output.
+
+        For the last axis this is a batch normalization, which `folding` puts into a layer before or after it.
+
+        Args:
+            name: for the op.
+            source: the tensor's name.
+            factor, offset: array-like, with a shape that broadcasts to the tensor's, without the batch.
+        """
+        shape = self.shapes[source]
+        factor, offset = np.asarray(factor, np.float64), np.asarray(offset, np.float64)
+        if (factor == 1).all() and (offset == 0).all():
+            return source
+        if all(self.is_by_channel(source, values) for values in (factor, offset)):
+            vectors = [np.broadcast_to(values.reshape(-1), shape[-1:]).copy() for values in (factor, offset)]
+            return self.add("batch_norm", name, [source], weights=vectors[0], bias=vectors[1])
+        if (factor != 1).any():
+            source = self.add("mul", name, [source, self.constant(f"{name}_factor", factor)])
+        if (offset != 0).any():
+            source = self.add("add", name, [source, self.constant(f"{name}_offset", offset)])
+        return source
 
     def _unused(self, name):
         """The name for an op, made unique: an Add of three inputs becomes two ops, a layer may be used twice."""
@@ -354,13 +389,38 @@ def _shape(shape, name):
     return tuple(int(size) for size in shape[1:])
 
 
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """The activation of a layer.
+
+    Attributes:
+        name: of the function in `FUNCTIONS`, or of the layer.
+        options: arguments of the function after the first.
+        layer: the layer, if it is one.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    layer: Any = None
+
+
 def _activation_of(layer):
-    """The name of a layer's activation, if it is this function of Keras or TensorFlow and not only called so."""
-    function, tensorflow = layer.activation, sys.modules.get("tensorflow")
+    """A layer's `Activation`, if it is a function of Keras or TensorFlow and not only called so."""
+    function, given = layer.activation, {}
+    if isinstance(function, _keras().Layer):
+        return Activation(function.name, layer=function)
+    if isinstance(function, functools.partial) and not function.args:
+        given, function = dict(function.keywords), function.func
+    tensorflow = sys.modules.get("tensorflow")
     places = [_keras().activations, _keras().ops, *([tensorflow.nn, tensorflow.math] if tensorflow else [])]
-    for name in _ACTIVATIONS:
+    for name in FUNCTIONS:
         if any(getattr(place, name, None) is function for place in places):
-            return name
+            _, *parameters = inspect.signature(function).parameters.values()
+            options = {each.name: each.default for each in parameters if each.default is not None} | given
+            unknown = options.keys() - inspect.signature(FUNCTIONS[name]).parameters.keys()
+            if unknown:
+                _refuse(layer, f"the activation {name} with {', '.join(sorted(unknown))}")
+            return Activation(name, options)
     name = getattr(function, "__name__", type(function).__name__)
     ours = getattr(_keras().activations, name, None) is not function
     _refuse(layer, f"the activation {name}" + (f", a function of {function.__module__}" if ours else ""))
@@ -430,54 +490,13 @@ def _dense(reader, layer, inputs):
 @_layer("BatchNormalization")
 def _batchnormalization(reader, layer, inputs):
     rank = len(reader.shapes[inputs[0]])
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    if axis not in (-1, rank):
-        _refuse(layer, f"axis={axis}")
+    axis = (layer.axis if isinstance(layer.axis, int) else layer.axis[0]) % (rank + 1) - 1
     mean, variance = (np.asarray(v, np.float64) for v in (layer.moving_mean, layer.moving_variance))
     gamma = np.asarray(layer.gamma, np.float64) if layer.scale else np.ones_like(mean)
     beta = np.asarray(layer.beta, np.float64) if layer.center else np.zeros_like(mean)
     factor = gamma / np.sqrt(variance + layer.epsilon)
-    return reader.add("batch_norm", layer.name, inputs, weights=factor, bias=beta - mean * factor)
-
-
-@_layer("ReLU")
-def _relu(reader, layer, inputs):
-    if layer.negative_slope or layer.threshold or layer.max_value not in (None, 6):
-        _refuse(
-            layer,
-            f"max_value={layer.max_value}, negative_slope={layer.negative_slope}, threshold={layer.threshold}",
-        )
-    return reader.add("relu" if layer.max_value is None else "relu6", layer.name, inputs)
-
-
-@_layer(
-    "Activation",
-    makes=(
-        "sigmoid",
-        "tanh",
-        "softmax",
-    ),
-)
-def _activation(reader, layer, inputs):
-    name = _activation_of(layer)
-    return inputs[0] if name == "linear" else reader.add(name, layer.name, inputs)
-
-
-@_layer("Softmax", makes=("softmax",))
-def _softmax(reader, layer, inputs):
-    if layer.axis not in (-1, len(reader.shapes[inputs[0]])):
-        _refuse(layer, f"axis={layer.axis}")
-    return reader.add("softmax", layer.name, inputs)
-
-
-@_layer("Add", makes=("add",))
-def _add(reader, layer, inputs):
-    if len({reader.shapes[name] for name in inputs}) != 1:
-        _refuse(layer, f"inputs of different shapes {[reader.shapes[name] for name in inputs]}")
-    total = inputs[0]
-    for other in inputs[1:]:
-        total = reader.add("add", layer.name, [total, other])
-    return total
+    along = (-1,) + (1,) * (rank - 1 - axis)
+    return reader.affine(layer.name, inputs[0], factor.reshape(along), (beta - mean * factor).reshape(along))
 
 
 @_layer("Concatenate", makes=("concatenate",))

@@ -1,5 +1,6 @@
 """The scales, zero points, multipliers and bounds of a network's tensors and ops, computed with the formulas."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,6 +107,24 @@ def requantization(network: Quantized, op: Op) -> tuple[np.ndarray, np.ndarray]:
     d = s_in * np.broadcast_to(op.weight_scales, op.bias.shape).astype(np.float64) / s_out
     multipliers, shifts = formulas.multiplier_and_shift(d)
     return multipliers.astype(np.int32), shifts.astype(np.int32)
+
+
+def finest_output(op: Op, scales: Sequence[float]) -> float:
+    """The scale of an op's int8 output must be greater than this; with a finer one its arithmetic would not fit.
+
+    TensorFlow Lite Micro stops there, or refuses the network. It also refuses a bound of 2^31 steps or more, as a fused
+    ReLU6 would have it.
+
+    Args:
+        op: the op.
+        scales: of its inputs.
+
+    Returns:
+        float; 0 if every scale is possible.
+    """
+    bounds = [abs(bound) for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
+    facts = OPS[op.kind]
+    return max(max(bounds, default=0.0) * 2.0**-31, facts.narrowest / 2 * max(scales), facts.finest(scales))
 
 
 def output_bounds(network: Quantized, op: Op) -> tuple[int, int]:
