@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from edgekit.network import ACTIVATIONS, OPS, Op, Shape
 from edgekit.quantization import formulas
 
-
 # Values that are quantized together: few enough that the formula's intermediate arrays stay in the cache.
 _AT_ONCE = 1 << 17
 
