@@ -6,7 +6,7 @@ another = xor_network.fresh()
 
 import numpy as np
 
-from edgekit.network import Network, Op
+from edgekit.network import Network, Op, Shape
 
 
 def fresh() -> Network:
@@ -23,5 +23,5 @@ def fresh() -> Network:
         dense("sum", "hidden_tanh", 8, 1),
         Op("sigmoid", "output", ("sum",), "output"),
     )
-    shapes = {"inputs": (2,), "hidden": (8,), "hidden_tanh": (8,), "sum": (1,), "output": (1,)}
+    shapes: dict[str, Shape] = {"inputs": (2,), "hidden": (8,), "hidden_tanh": (8,), "sum": (1,), "output": (1,)}
     return Network("xormodel", "inputs", "output", shapes, ops)
