@@ -24,4 +24,4 @@ def fresh() -> Network:
         Op("sigmoid", "output", ("sum",), "output"),
     )
     shapes: dict[str, Shape] = {"inputs": (2,), "hidden": (8,), "hidden_tanh": (8,), "sum": (1,), "output": (1,)}
-    return Network("xormodel", "inputs", "output", shapes, ops)
+    return Network("xormodel", ("inputs",), ("output",), shapes, ops)
