@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from edgekit.network import ACTIVATIONS, OPS, Op, Shape
 from edgekit.quantization import formulas
 
+# Values that are quantized together: few enough that the formula's intermediate arrays stay in the cache.
+_AT_ONCE = 1 << 17
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -20,7 +23,14 @@ class Quantization:
 
     def quantize(self, real: ArrayLike) -> np.ndarray:
         """int8 array nearest to these real values, those out of range clamped; halves round away from zero."""
-        return formulas.quantize(real, self.scale, self.zero_point)
+        real = np.asarray(real, np.float32)
+        if real.size <= _AT_ONCE:
+            return formulas.quantize(real, self.scale, self.zero_point)
+        q, values = np.empty(real.size, np.int8), real.reshape(-1)
+        for start in range(0, real.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            q[part] = formulas.quantize(values[part], self.scale, self.zero_point)
+        return q.reshape(real.shape)
 
     def dequantize(self, q: ArrayLike) -> np.ndarray:
         """float32 array of the real values of these int8 values."""
