@@ -30,6 +30,7 @@ def normalized(**options):
 
 
 IMAGE = ["reshape", "depthwise_conv2d", "reshape"]  # a factor and an offset for all values, with nothing to fold into
+LAYER_NORMALIZATION = ["conv2d", "sub", "mul", "conv2d", "rsqrt", "mul"]
 # Functions of a tensor, and the kinds of op that they become.
 CASES = {
     "x + 1.5": (lambda x: x + 1.5, IMAGE),
@@ -79,6 +80,14 @@ CASES = {
             layers.Reshape((5, 6, 3))(layers.Reshape((30, 3))(layers.BatchNormalization()(x)))
         ),
         ["reshape", "reshape", "conv2d"],
+    ),
+    "LayerNormalization": (
+        lambda x: layers.LayerNormalization()(layers.Reshape((3, 2, 15))(x)),
+        ["reshape", *LAYER_NORMALIZATION],
+    ),
+    "LayerNormalization before Dense": (
+        lambda x: layers.Dense(4)(layers.LayerNormalization(beta_initializer="ones")(layers.Reshape((5, 18))(x))),
+        ["reshape", "reshape", *LAYER_NORMALIZATION, "reshape", "reshape", "conv2d", "reshape"],
     ),
     "Normalization, inverted": (lambda x: normalized(invert=True)(x), ["depthwise_conv2d"]),
     "Normalization of every value": (
@@ -135,6 +144,7 @@ def test_arithmetic_is_read_as_keras_computes_it_and_is_bit_exact_with_micro(cas
         (lambda x: x * np.ones((2, *SHAPE)) * 2, r"a constant of shape \(2, 6, 5, 3\)"),
         (lambda x: ops.add(layers.GlobalAveragePooling2D()(x), x), r"tensors of the shapes \(3,\) and \(6, 5, 3\)"),
         (lambda x: ops.floor_divide(x, 2), "FloorDivide"),
+        (layers.LayerNormalization(axis=1), r"axis=\[1\]"),
         (lambda x: layers.Add()([x, np.ones((1, *SHAPE), np.float32)]), "not one of the model's tensors"),
     ],
 )
