@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.command import quantizing
-from edgekit.command.models import SUPPORTED, read_model
+from edgekit.command.models import SUPPORTED, read
 from edgekit.command.parser import file_to_write, folder_to_write
 from edgekit.errors import InvalidValue
+from edgekit.network import Graph
 
 MODEL = f"{SUPPORTED.removeprefix('supported are ')}; or carclassifier"
 
@@ -46,10 +47,11 @@ def _export(options: argparse.Namespace) -> None:
 
     quantizing.check(options)
     name = _name_in_c(options)
-    network = read_model(options.model)
+    model = read(options.model)
+    network: Graph = model.network
     folder_to_write(options.to)
     if options.calibration:
-        original, network, inputs = quantizing.quantized(network, options)
+        original, network, inputs = quantizing.quantized(model, options)
         print(quantizing.measured(original, network, inputs))
     written = codegen.export(network, name, options.to, engine=options.engine)
     file = options.to / f"{name}.tflite"
@@ -86,8 +88,8 @@ def _quantize(options: argparse.Namespace) -> None:
 
     quantizing.check(options)
     file_to_write(options.to, (".tflite",), "--to", [options.model])
-    network = read_model(options.model, options.name)
-    network, result, inputs = quantizing.quantized(network, options)
+    model = read(options.model, options.name)
+    network, result, inputs = quantizing.quantized(model, options)
     print(quantizing.measured(network, result, inputs))
     tflite.save(result, options.to)
     print(f"{options.to}: {options.to.stat().st_size:,} bytes")

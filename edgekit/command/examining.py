@@ -10,7 +10,7 @@ from edgekit.command import quantizing
 from edgekit.command.converting import MODEL
 from edgekit.command.files import kind_of
 from edgekit.command.inputs import random_inputs, read_inputs
-from edgekit.command.models import read_model
+from edgekit.command.models import read, read_model
 from edgekit.command.parser import picture_to_write
 from edgekit.command.text import one_line
 from edgekit.errors import InvalidValue
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
         "report",
         help="show the flash, memory, instructions and time that a network needs on a board",
         description="Show the flash, memory, instructions by layer and time that a network needs on a board. "
-        "Instructions are counted on an emulated core if its tools are installed (edgekit doctor), otherwise estimated.",
+        "Instructions are counted on an emulated core if its tools are installed (edgekit doctor), else estimated.",
     )
     report.add_argument("model", type=Path, help=MODEL)
     report.add_argument("--estimate", action="store_true", help="do not count on the emulated core: this is faster")
@@ -81,8 +81,8 @@ def _summary(options: argparse.Namespace) -> None:
         rows.append((*row, parameters, op_macs(op, network.shapes)))
     columns = ("op", "kind", "output", *(("scale", "zero point") if scales else ()), "parameters", "MACs")
     print(f"{one_line(network.name)}: {'int8' if scales else 'float32'}, {len(network.ops)} ops")
-    for what in ("input", "output"):
-        for name in _names(network, what):
+    for what, names in (("input", network.inputs), ("output", network.outputs)):
+        for name in names:
             q = f", scale {float(scales[name].scale):.6g}, zero point {scales[name].zero_point}" if scales else ""
             print(f"{what:6} {one_line(name)}: {_shape(network, name)}{q}")
     for line in _ends_of_file(options.model):
@@ -94,7 +94,7 @@ def _summary(options: argparse.Namespace) -> None:
         array.nbytes
         for array in (
             *(each for op in network.ops for each in (op.weights, op.bias) if each is not None),
-            *getattr(network, "constants", {}).values(),
+            *network.constants.values(),
         )
     )
     print(
@@ -105,11 +105,6 @@ def _summary(options: argparse.Namespace) -> None:
 
 def _shape(network: Graph, name: str) -> str:
     return "x".join(map(str, network.shapes[name])) or "1"
-
-
-def _names(network: Any, what: str) -> tuple[str, ...]:
-    several = getattr(network, f"{what}s", None)
-    return (getattr(network, what),) if several is None else tuple(several)
 
 
 def _ends_of_file(path: Path) -> list[str]:
@@ -137,9 +132,10 @@ def _report(options: argparse.Namespace) -> None:
 
     quantizing.check(options)
     picture = picture_to_write(options.plot)
-    network = read_model(options.model)
+    model = read(options.model)
+    network: Graph = model.network
     if options.calibration:
-        _, network, _ = quantizing.quantized(network, options)
+        _, network, _ = quantizing.quantized(model, options)
     deployment = cost.estimate(network, measure=False if options.estimate else None)
     print(deployment)
     if not isinstance(network, QuantizedNetwork):
@@ -160,13 +156,13 @@ def _compare(options: argparse.Namespace) -> int:
     stated = quantizing.stated_range(options)
     if stated and not options.data:
         raise InvalidValue("--input-range is for pixels, and pixels come with --data DATA")
-    first, second = read_model(options.model), read_model(options.other)
+    models = [read(path) for path in (options.model, options.other)]
+    first, second = (model.network for model in models)
     if options.data:
-        known = quantizing.known_range(options.model) or quantizing.known_range(options.other)
-        shows = _shows_range(first, second)
-        inputs = read_inputs(options.data, shows, stated, known)
+        known = models[0].pixels or models[1].pixels
+        inputs = read_inputs(options.data, _shows_range(first, second), stated, known)
     else:
-        inputs = random_inputs(first, second)
+        inputs = random_inputs(first, second, models[0].pixels or models[1].pixels)
     arrays = _in_order(inputs.arrays, first)
     result = comparing.compare(first, second, arrays, options.match, options.decibels, progress=True)
     for sentence in inputs.sentences:
@@ -205,14 +201,14 @@ def _shows_range(first: Graph, second: Graph) -> Graph:
     from edgekit.network.pixels import pixel_range
 
     for network in (first, second):
-        if all(pixel_range(network, name) for name in _names(network, "input")):
+        if all(pixel_range(network, name) for name in network.inputs):
             return network
     return first
 
 
 def _in_order(arrays: Any, network: Graph) -> Any:
     """Several arrays under the names of this network's inputs."""
-    return dict(zip(_names(network, "input"), arrays.values(), strict=True)) if isinstance(arrays, dict) else arrays
+    return dict(zip(network.inputs, arrays.values(), strict=True)) if isinstance(arrays, dict) else arrays
 
 
 def _outputs(first: Any, second: Any, arrays: Any) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -223,6 +219,6 @@ def _outputs(first: Any, second: Any, arrays: Any) -> list[tuple[str, np.ndarray
         results.append(found if isinstance(found, tuple) else (found,))
     return [
         (name, one, other)
-        for name, one, other in zip(_names(first, "output"), *results, strict=False)
+        for name, one, other in zip(first.outputs, *results, strict=False)
         if one.shape == other.shape
     ]

@@ -26,6 +26,7 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 _RANGES = " or ".join(f"{low:g} {high:g}" for low, high in USUAL)
 
 Range = tuple[float, float]
+Known = tuple[float, float, str]  # with the part of a sentence that says how it is known
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,15 @@ class Inputs:
     arrays: Any
     sentences: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())) if isinstance(self.arrays, dict) else self.arrays)
 
-
-def read_inputs(source: str, network: Graph, input_range: Range | None = None, known: Range | None = None) -> Inputs:
+def read_inputs(source: str, network: Graph, input_range: Range | None = None, known: Known | None = None) -> Inputs:
     """Read inputs for a network.
 
     Args:
         source: the path of a file or folder, or the name of a data set.
         network: a `Network` or a `QuantizedNetwork`.
         input_range: the real values of the pixels 0 and 255, as the user says.
-        known: these values, if the network is known to take them.
+        known: these values, if they are known of the network, and how they are known.
 
     Returns:
         `Inputs`.
@@ -60,7 +58,7 @@ def read_inputs(source: str, network: Graph, input_range: Range | None = None, k
         ValueError: they do not fit, or it is not known which real values pixels stand for; the message names the file.
         FileNotFoundError: there is no such file.
     """
-    names = input_names(network)
+    names = network.inputs
     read, notes = _read(source, [network.shapes[name] for name in names])
     arrays = _assign(source, network, names, read)
     sentences = list(notes)
@@ -75,12 +73,13 @@ def read_inputs(source: str, network: Graph, input_range: Range | None = None, k
     return Inputs(arrays if len(names) > 1 else arrays[names[0]], tuple(sentences))
 
 
-def random_inputs(network: Graph, other: Graph | None = None, n: int = RANDOM) -> Inputs:
+def random_inputs(network: Graph, other: Graph | None = None, known: Known | None = None, n: int = RANDOM) -> Inputs:
     """Random inputs for a network, or for two that are to be compared; always the same.
 
     Args:
         network: a `Network` or a `QuantizedNetwork`.
         other: another one, with the same inputs.
+        known: the real values of the pixels 0 and 255, if they are known.
         n: how many.
 
     Returns:
@@ -88,12 +87,13 @@ def random_inputs(network: Graph, other: Graph | None = None, n: int = RANDOM) -
     """
     random = np.random.default_rng(0)
     arrays, ranges = {}, []
-    for position, name in enumerate(input_names(network)):
-        low, high = -1.0, 1.0
+    for position, name in enumerate(network.inputs):
+        low, high = known[:2] if known else (-1.0, 1.0)
         for each in filter(None, (network, other)):
-            own = input_names(each)
-            shown = pixel_range(each, own[position]) if position < len(own) else None
-            q = getattr(each, "quantization", {}).get(own[position]) if position < len(own) else None
+            if position >= len(each.inputs):
+                continue
+            shown = pixel_range(each, each.inputs[position])
+            q = getattr(each, "quantization", {}).get(each.inputs[position])
             if q is not None:
                 low, high = (float(q.scale) * (edge - q.zero_point) for edge in (-128, 127))
                 break
@@ -102,13 +102,9 @@ def random_inputs(network: Graph, other: Graph | None = None, n: int = RANDOM) -
         arrays[name] = random.uniform(low, high, (n, *network.shapes[name])).astype(np.float32)
         ranges.append(f"{low:.4g} to {high:.4g}")
     text = f"{n} random inputs from {', '.join(ranges)}, since no data are given: --data takes true ones"
+    if any(hasattr(each, "quantization") for each in (network, other)):
+        text += ", for which int8 was calibrated"
     return Inputs(arrays if len(arrays) > 1 else next(iter(arrays.values())), (text,))
-
-
-def input_names(network: Graph) -> tuple[str, ...]:
-    """The names of a network's inputs."""
-    several = getattr(network, "inputs", None)
-    return (network.input,) if several is None else tuple(several)
 
 
 # Reading: an array, or a dict of arrays by name
@@ -364,7 +360,7 @@ def _check_shape(of: str, array: np.ndarray, expected: Shape) -> None:
 
 
 def _as_real(
-    of: str, network: Graph, name: str, array: np.ndarray, stated: Range | None, known: Range | None
+    of: str, network: Graph, name: str, array: np.ndarray, stated: Range | None, known: Known | None
 ) -> tuple[np.ndarray, str]:
     """(float32 array, the sentence about it)."""
     kind, shape = array.dtype, tuple(network.shapes[name])
@@ -374,9 +370,9 @@ def _as_real(
             f"{of} holds {what}, but inputs are real numbers: save them as float32, as the network takes them, or "
             "pixels from 0 to 255 as uint8"
         )
-    shown = pixel_range(network, name)
+    shown = known or pixel_range(network, name)
     if kind == np.uint8:
-        return _pixels(of, network, array, stated, known, shown, "uint8 pixels")
+        return _pixels(of, array, stated, shown, "uint8 pixels")
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, np.float32)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -385,7 +381,7 @@ def _as_real(
     low, high = float(values.min()), float(values.max())
     image = len(shape) == 3 and shape[2] in (1, 3, 4)
     if image and low >= 0 and 8 < high <= 255 and np.array_equal(values, np.floor(values)):
-        return _pixels(of, network, values, stated, known, shown, "whole numbers from 0 to 255, which are pixels,")
+        return _pixels(of, values, stated, shown, "whole numbers from 0 to 255, which are pixels,")
     if stated:
         raise InvalidValue(
             f"{of} holds real values from {low:.4g} to {high:.4g}, used unchanged: --input-range is for pixels"
@@ -400,23 +396,18 @@ def _as_real(
 
 def _pixels(
     of: str,
-    network: Graph,
     pixels: np.ndarray,
     stated: Range | None,
-    known: Range | None,
-    shown: tuple[float, float, str] | None,
+    shown: Known | None,
     what: str,
 ) -> tuple[np.ndarray, str]:
     """Pixels as the real values that the user states, that are known, or that the network shows."""
     if stated:
         (low, high), why = stated, "as --input-range says"
-        if shown and (abs(shown[0] - low) > 0.02 * (shown[1] - shown[0]) or abs(shown[1] - high) > 0.02 * shown[1]):
-            why += f"; the network itself shows {shown[0]:g} to {shown[1]:g}: {shown[2]}"
-    elif known:
-        (low, high), why = known, f"as {network.name} was trained"
+        if shown and not np.allclose(shown[:2], stated, rtol=0, atol=0.02 * (shown[1] - shown[0])):
+            why += f"; but the network shows {shown[0]:g} to {shown[1]:.4g}, {shown[2]}"
     elif shown:
-        low, high, evidence = shown
-        why = f"because {evidence}"
+        low, high, why = shown
     else:
         raise InvalidValue(
             f"{of} holds {what} and the network does not show which real values it takes for 0 and 255: say "

@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edgekit.command.files import KINDS, kind_of
 from edgekit.command.text import one_line, reason
 from edgekit.errors import EdgekitError, InvalidValue, MissingFile
 from edgekit.extras import MissingPackageError, explain_missing, extra
-from edgekit.network import Network
+from edgekit.network import Network, pixels
 from edgekit.quantization import QuantizedNetwork
 
 SUPPORTED = "supported are TensorFlow Lite (.tflite), Keras (.keras, .h5), a SavedModel folder and ONNX (.onnx)"
@@ -29,6 +29,19 @@ _ADVICE = {
     "graph": WAY_OUT,
     "folder": "give the file in it, or a SavedModel folder, which holds saved_model.pb",
 }
+
+
+@dataclass(frozen=True)
+class Read:
+    """A network from a file.
+
+    Attributes:
+        network: a `Network` or a `QuantizedNetwork`.
+        pixels: the real values of the pixels 0 and 255 and how they are known, if they are; see `network.pixels`.
+    """
+
+    network: Network | QuantizedNetwork
+    pixels: tuple[float, float, str] | None = None
 
 
 def read_model(path: str | Path, name: str | None = None) -> Network | QuantizedNetwork:
@@ -47,39 +60,39 @@ def read_model(path: str | Path, name: str | None = None) -> Network | Quantized
         ValueError: it is no network, or one that is not supported; the message names the file and says what to do.
         FileNotFoundError: there is no such file.
     """
+    return read(path, name).network
+
+
+def read(path: str | Path, name: str | None = None) -> Read:
+    """As `read_model`, with the range of its pixels."""
     path = Path(path)
-    if is_trained_name(path):
+    if not path.exists() and not path.suffix and len(path.parts) == 1:
         from edgekit import models
 
-        found: Network | QuantizedNetwork = networks.from_keras(models.load_pretrained(str(path)))
-    elif not path.exists():
+        found = networks.from_keras(models.load_pretrained(str(path)))
+        return Read(replace(found, name=name or found.name), (*pixels.OWN, f"as {path} was trained"))
+    if not path.exists():
         raise MissingFile(f"there is no file {path}{_near(path)}")
-    else:
-        found = _read(path, kind_of(path))
-    return replace(found, name=name) if name else found
+    result = _read(path, kind_of(path))
+    return replace(result, network=replace(result.network, name=name)) if name else result
 
 
-def is_trained_name(path: str | Path) -> bool:
-    """Whether this is a name, as of the trained networks that come with edgekit, and not a file."""
-    path = Path(path)
-    return not path.exists() and not path.suffix and len(path.parts) == 1
-
-
-def _read(path: Path, kind: str) -> Network | QuantizedNetwork:
+def _read(path: Path, kind: str) -> Read:
     if kind == "tflite":
         with _naming(path):
-            return tflite.from_bytes(path.read_bytes())
+            return Read(tflite.from_bytes(path.read_bytes()))
     if kind == "hdf5":
         _check_hdf5(path)
     if kind in ("keras", "hdf5", "saved_model"):
         with _naming(path):
-            return networks.from_keras(_load_keras(path, kind))
+            model = _load_keras(path, kind)
+            return Read(networks.from_keras(model), pixels.of_keras(model))
     if kind == "onnx":
-        read = getattr(networks, "from_onnx", None)
-        if read is None:
+        from_onnx = getattr(networks, "from_onnx", None)
+        if from_onnx is None:
             raise MissingPackageError(f"{path} is {KINDS[kind]}, and {explain_missing('onnx', 'onnx')}; or {WAY_OUT}")
         with _naming(path):
-            return read(path)
+            return Read(from_onnx(path))
     raise InvalidValue(refusal(path, kind))
 
 

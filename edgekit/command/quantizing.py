@@ -1,18 +1,16 @@
 """The options of int8, for every command that quantizes, and the measurement that follows."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit import calibration, quantization
 from edgekit.command.inputs import Inputs, Range, read_inputs
-from edgekit.command.models import is_trained_name
+from edgekit.command.models import Read
 from edgekit.command.text import one_line
 from edgekit.errors import InvalidValue
 from edgekit.network import Network
-from edgekit.network.pixels import OWN
 from edgekit.quantization import QuantizedNetwork, comparing, noise
 
 DATA = (
@@ -75,11 +73,6 @@ def stated_range(options: argparse.Namespace) -> Range | None:
     return low, high
 
 
-def known_range(model: str | Path) -> Range | None:
-    """The real values that a network takes for the pixels 0 and 255, for those that come with edgekit."""
-    return OWN if is_trained_name(model) else None
-
-
 def check(options: argparse.Namespace) -> None:
     """Refuse options that mean nothing together, before long work begins."""
     if options.percentile is not None and options.observer != "percentile":
@@ -100,17 +93,16 @@ def check(options: argparse.Namespace) -> None:
         raise InvalidValue(f"--{given[0].replace('_', '-')} is for int8, and int8 needs --calibration DATA")
 
 
-def quantized(
-    network: Network | QuantizedNetwork, options: argparse.Namespace
-) -> tuple[Network, QuantizedNetwork, Inputs]:
+def quantized(model: Read, options: argparse.Namespace) -> tuple[Network, QuantizedNetwork, Inputs]:
     """(the float network, equalized if that is wanted; the network in int8; the inputs that it was calibrated with).
 
     Raises:
         ValueError: the network is int8 already, or the inputs do not fit.
     """
+    network = model.network
     if isinstance(network, QuantizedNetwork):
         raise InvalidValue(f"{options.model} is int8 already: leave out --calibration, or start from the float network")
-    inputs = read_inputs(options.calibration, network, stated_range(options), known_range(options.model))
+    inputs = read_inputs(options.calibration, network, stated_range(options), model.pixels)
     for sentence in inputs.sentences:
         print(sentence)
     adjusted = quantization.equalize(network, inputs.arrays) if options.equalize else network
@@ -127,7 +119,7 @@ def measured(network: Network, result: QuantizedNetwork, inputs: Inputs) -> str:
     """How near int8 is to float on the inputs: a few lines."""
     lines, agreements = [], []
     expected, got = (_several(each.predict(inputs.arrays)) for each in (network, result))
-    for name, real, int8 in zip(_names(network), expected, got, strict=True):
+    for name, real, int8 in zip(network.outputs, expected, got, strict=True):
         of = "" if len(expected) == 1 else f"{name}: "
         difference = float(np.abs(real - int8).max(initial=0.0))
         line = f"{of}int8 beside float on these inputs: {_dB(noise.decibels(real, int8))}, "
@@ -160,11 +152,6 @@ def _noisiest(network: Network, result: QuantizedNetwork, inputs: Inputs) -> str
 
 def _several(results: Any) -> list[np.ndarray]:
     return list(results) if isinstance(results, tuple) else [results]
-
-
-def _names(network: Any) -> tuple[str, ...]:
-    several = getattr(network, "outputs", None)
-    return (network.output,) if several is None else tuple(several)
 
 
 def _dB(value: float) -> str:

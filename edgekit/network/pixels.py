@@ -33,6 +33,9 @@ class Shown(Protocol):
     @property
     def shapes(self) -> dict[str, Shape]: ...
 
+    @property
+    def constants(self) -> dict[str, np.ndarray]: ...
+
 
 def pixel_range(network: Shown, tensor: str) -> tuple[float, float, str] | None:
     """The real values of the pixels 0 and 255, if the network shows them.
@@ -42,13 +45,24 @@ def pixel_range(network: Shown, tensor: str) -> tuple[float, float, str] | None:
         tensor: the name of one of its inputs.
 
     Returns:
-        (low, high, evidence): the two real values, and the part of a sentence that says what shows them; None if the
+        (low, high, evidence): the two real values, and the end of a sentence that says what shows them; None if the
         network shows nothing.
     """
     quantization = getattr(network, "quantization", None)
     if quantization is not None:
         return _from_scale(quantization[tensor])
     return _from_first_ops(network, tensor)
+
+
+def advice(network: Shown, tensor: str) -> str:
+    """How to turn uint8 images into the real values that a network takes, for a message."""
+    shown = pixel_range(network, tensor)
+    own = "edgekit.models.preprocess(images) is the scale of the networks that come with edgekit"
+    if shown:
+        how = USUAL.get(shown[:2], "edgekit.models.preprocess(images)")
+        return f"{how} gives {shown[0]:g} to {shown[1]:.4g}, {shown[2]}"
+    usual = ", ".join(f"{how} ({low:g} to {high:g})" for (low, high), how in USUAL.items())
+    return f"scale them as for training, usually {usual}; {own}"
 
 
 def as_real(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -77,14 +91,13 @@ def _from_scale(q: Any) -> tuple[float, float, str] | None:
     best = min((OWN, *USUAL), key=difference)
     if max(abs(best[0] - low), abs(best[1] - high)) > _SAME * (best[1] - best[0]):
         return None
-    return *best, f"its int8 input covers {low:.4g} to {high:.4g}"
+    return *best, f"because its int8 input covers {low:.4g} to {high:.4g}"
 
 
 def _from_first_ops(network: Shown, tensor: str) -> tuple[float, float, str] | None:
     """0 to 255, if the ops that read the input first scale such values down to a few units."""
-    constants: Mapping[str, np.ndarray] = getattr(network, "constants", {})
-    shape, name = network.shapes[tensor], tensor
-    values = np.stack([np.full(shape, value, np.float32) for value in (0, 1, 255)])
+    shape, name, constants = network.shapes[tensor], tensor, network.constants
+    values = _probes(shape)
     while True:
         readers = [op for op in network.ops if name in op.inputs]
         if len(readers) != 1:
@@ -94,13 +107,10 @@ def _from_first_ops(network: Shown, tensor: str) -> tuple[float, float, str] | N
         if op.weights is not None or network.shapes[op.output] != shape or any(n not in constants for n in others):
             return None
         values = run_op(op, _arguments(op, name, values, constants), shape)
-        slope = values[1] - values[0]
-        if not np.allclose(values[2] - values[0], 255 * slope, rtol=1e-3, atol=1e-3):
+        if not _is_affine(values):
             return None
-        width = np.abs(values[2] - values[0])
-        if width.min() >= _SCALED[0] and width.max() <= _SCALED[1]:
-            seen = sorted((float(values[0].min()), float(values[2].max())))
-            return 0.0, 255.0, f"its first op, {op.name}, scales 0 to 255 down to {seen[0]:.3g} to {seen[1]:.3g}"
+        if evidence := _scales_down(values, op.name):
+            return 0.0, 255.0, evidence
         name = op.output
 
 
@@ -110,3 +120,60 @@ def _arguments(op: Op, name: str, values: np.ndarray, constants: Mapping[str, np
         values if source == name else np.broadcast_to(constants[source], (n, *constants[source].shape))
         for source in op.inputs
     ]
+
+
+def of_keras(model: Any) -> tuple[float, float, str] | None:
+    """The real values of the pixels 0 and 255, if the first layers of a Keras model show them.
+
+    A `Network` may not show them any more, because its scaling is folded into the layer after it.
+
+    Args:
+        model: a `keras.Model` with one input, which `from_keras` can read.
+
+    Returns:
+        As `pixel_range`.
+    """
+    graph = getattr(model, "_functional", None) or model
+    if len(graph.inputs) != 1 or any(size is None for size in graph.inputs[0].shape[1:]):
+        return None
+    values, tensor = _probes(tuple(graph.inputs[0].shape[1:])), graph.inputs[0]
+    while True:
+        nodes = [node for nodes in graph._nodes_by_depth.values() for node in nodes if not node.is_input]
+        readers = [node for node in nodes if any(one is tensor for one in node.arguments.keras_tensors)]
+        if len(readers) != 1 or len(readers[0].arguments.keras_tensors) != 1:
+            return None
+        operation = readers[0].operation
+        inner = getattr(operation, "_functional", None) or operation
+        if hasattr(inner, "_nodes_by_depth"):
+            if len(inner.inputs) != 1:
+                return None
+            graph, tensor = inner, inner.inputs[0]
+            continue
+        after = readers[0].output_tensors[0]
+        if tuple(after.shape[1:]) != values.shape[1:]:
+            return None
+        arguments, options = readers[0].arguments.fill_in({id(tensor): values})
+        values = np.asarray(operation(*arguments, **options), np.float32)
+        if not _is_affine(values):
+            return None
+        if evidence := _scales_down(values, operation.name):
+            return 0.0, 255.0, evidence
+        tensor = after
+
+
+def _probes(shape: Sequence[int]) -> np.ndarray:
+    """Images of the value 0, of 1 and of 255."""
+    return np.stack([np.full(shape, value, np.float32) for value in (0, 1, 255)])
+
+
+def _is_affine(values: np.ndarray) -> bool:
+    return np.allclose(values[2] - values[0], 255 * (values[1] - values[0]), rtol=1e-3, atol=1e-3)
+
+
+def _scales_down(values: np.ndarray, name: str) -> str:
+    """The evidence, if values from 0 to 255 are a few units wide now."""
+    width = np.abs(values[2] - values[0])
+    if width.min() < _SCALED[0] or width.max() > _SCALED[1]:
+        return ""
+    low, high = float(values.min()), float(values.max())
+    return f"because its beginning, {name}, scales 0 to 255 down to {low:.3g} to {high:.3g}"

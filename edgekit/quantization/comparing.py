@@ -113,7 +113,7 @@ def compare(
     """
     if matching is not None and matching not in MATCHINGS:
         raise InvalidValue(f"matching is one of {', '.join(MATCHINGS)}, got {matching!r}")
-    sources = [_names(network, "input") for network in (first, second)]
+    sources = (first.inputs, second.inputs)
     shapes = [[network.shapes[name] for name in names] for network, names in zip((first, second), sources, strict=True)]
     if shapes[0] != shapes[1]:
         raise InvalidValue(
@@ -143,11 +143,6 @@ def compare(
     return Comparison(tuple(pairs), how, (left[0], left[1]), {"float": EQUAL, "int8": decibels})
 
 
-def _names(network: Any, what: str) -> tuple[str, ...]:
-    several = getattr(network, f"{what}s", None)
-    return (getattr(network, what),) if several is None else tuple(several)
-
-
 def _list(shapes):
     return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
@@ -164,7 +159,7 @@ def _match(first, second, matching):
         found = _MATCH[how](first, second)
         if found and (matching or 2 * len(found) >= most):
             break
-    ends = zip(_names(first, "output"), _names(second, "output"), strict=False)
+    ends = zip(first.outputs, second.outputs, strict=False)
     there = {name for pair in found for name in pair}
     for pair in ends:
         if there.isdisjoint(pair) and first.shapes[pair[0]] == second.shapes[pair[1]]:

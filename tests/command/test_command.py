@@ -81,7 +81,7 @@ def test_calibration_data_make_the_export_int8(tmp_path, capsys):
     assert "int8 already" in capsys.readouterr().err
     (tmp_path / "text.npy").write_text("no numbers")
     assert main([*arguments, str(tmp_path / "text.npy")]) == 1
-    assert "no number" in capsys.readouterr().err
+    assert "is a text file without a line of numbers" in capsys.readouterr().err
 
 
 def test_a_data_set_becomes_files_that_are_read_back_and_never_overwritten(tmp_path, capsys):
