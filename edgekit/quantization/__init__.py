@@ -8,12 +8,14 @@ quantized       QuantizedNetwork and quantize; shared_scales ties the tensors th
 assembling      assemble: a network from given numbers
 explanation     explain: one output step by step
 noise           signal to quantization noise, layer by layer
+comparing       compare: two networks tensor by tensor
 adjustments     equalization before, bias correction after
 """
 
-from edgekit.quantization import fixed_point, formulas, integer, noise
+from edgekit.quantization import comparing, fixed_point, formulas, integer, noise
 from edgekit.quantization.adjustments import correct_bias, equalize
 from edgekit.quantization.assembling import assemble
+from edgekit.quantization.comparing import Comparison, Pair, compare
 from edgekit.quantization.explanation import Explanation, explain
 from edgekit.quantization.formulas import (
     QMAX,
@@ -48,13 +50,17 @@ __all__ = [
     "QMAX",
     "QMIN",
     "SCHEMES",
+    "Comparison",
     "Explanation",
+    "Pair",
     "Quantization",
     "QuantizedNetwork",
     "activation_quantization",
     "assemble",
     "by_channel",
     "channel_axis",
+    "compare",
+    "comparing",
     "correct_bias",
     "dequantized_weights",
     "equalize",

@@ -22,6 +22,7 @@ EQUAL = 80.0
 # An int8 tensor follows a float one above this SQNR: below it, the noise is more than a tenth of the signal's power.
 NOISY = 10.0
 
+# How the tensors of two networks are matched: see `compare`.
 MATCHINGS = ("name", "layer", "position")
 
 
