@@ -15,6 +15,7 @@ from edgekit.command.parser import picture_to_write
 from edgekit.command.text import one_line
 from edgekit.errors import InvalidValue
 from edgekit.network import Graph, op_macs
+from edgekit.quantization import QuantizedNetwork
 from edgekit.table import Table
 
 
@@ -128,7 +129,6 @@ def _ends_of_file(path: Path) -> list[str]:
 
 def _report(options: argparse.Namespace) -> None:
     from edgekit import cost
-    from edgekit.quantization import QuantizedNetwork
 
     quantizing.check(options)
     picture = picture_to_write(options.plot)
@@ -138,6 +138,8 @@ def _report(options: argparse.Namespace) -> None:
         _, network, _ = quantizing.quantized(model, options)
     deployment = cost.estimate(network, measure=False if options.estimate else None)
     print(deployment)
+    if isinstance(network, QuantizedNetwork) and deployment.measured:
+        print(_on_esp8266(network))
     if not isinstance(network, QuantizedNetwork):
         print("in float32: --calibration DATA shows the same for int8, which is smaller and faster")
     elif not deployment.measured and not options.estimate:
@@ -147,6 +149,16 @@ def _report(options: argparse.Namespace) -> None:
     if picture:
         deployment.plot().savefig(picture)
         print(picture)
+
+
+def _on_esp8266(network: QuantizedNetwork) -> str:
+    """The instructions on the other core that can be emulated, as a line."""
+    from edgekit.cost import emulator
+
+    zeros = {name: np.zeros((1, *network.shapes[name]), np.int8) for name in network.inputs}
+    count = emulator.infer(network, zeros, "lx106").instructions
+    times = ", ".join(f"{count / mhz / 1000:.0f} ms at {mhz} MHz" for mhz in (80, 160))
+    return f"on an ESP8266 (emulated core lx106): {count:,} instructions, in at least {times}"
 
 
 def _compare(options: argparse.Namespace) -> int:

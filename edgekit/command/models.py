@@ -162,7 +162,7 @@ def _load_keras(path: Path, kind: str):
     except EdgekitError:
         raise
     except (Exception, RecursionError) as error:  # Keras raises whatever a wrong file leads it to
-        raise InvalidValue(_explain(path, error)) from None
+        raise InvalidValue(_explain(path, kind, error)) from None
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def _named(path: Path, suffix: str | None) -> Iterator[Path]:
         yield link
 
 
-def _explain(path: Path, error: Exception) -> str:
+def _explain(path: Path, kind: str, error: Exception) -> str:
     """Keras's error as one sentence with the way out."""
     said = str(error)
     if "Lambda" in said or "lambda" in said:
@@ -190,6 +190,8 @@ def _explain(path: Path, error: Exception) -> str:
             f"{path} has {match[1]!r}, a class of its author's program, which edgekit does not execute; "
             f"build the model of Keras's own layers, or {WAY_OUT}"
         )
+    if kind == "saved_model":
+        return f"{path} is a SavedModel folder that TensorFlow cannot load ({reason(error)}); {WAY_OUT}"
     if isinstance(error, (zipfile.BadZipFile, KeyError, EOFError, OSError)):
         return f"{path} is a damaged Keras model ({reason(error)}): save it again"
     return f"{path} is a Keras model that Keras cannot load ({reason(error)}): save it again with Keras 3, or {WAY_OUT}"

@@ -24,7 +24,7 @@ _SAME = 0.02  # two ranges are the same if their ends differ by less than this s
 _SCALED = (0.25, 12.0)  # pixels from 0 to 255 are as wide as this after the scaling at the beginning of a network
 
 
-class Shown(Protocol):
+class _Shown(Protocol):
     """The parts of a network that show its input's range; `Network` and `QuantizedNetwork` have them."""
 
     @property
@@ -37,7 +37,7 @@ class Shown(Protocol):
     def constants(self) -> dict[str, np.ndarray]: ...
 
 
-def pixel_range(network: Shown, tensor: str) -> tuple[float, float, str] | None:
+def pixel_range(network: _Shown, tensor: str) -> tuple[float, float, str] | None:
     """The real values of the pixels 0 and 255, if the network shows them.
 
     Args:
@@ -54,7 +54,7 @@ def pixel_range(network: Shown, tensor: str) -> tuple[float, float, str] | None:
     return _from_first_ops(network, tensor)
 
 
-def advice(network: Shown, tensor: str) -> str:
+def advice(network: _Shown, tensor: str) -> str:
     """How to turn uint8 images into the real values that a network takes, for a message."""
     shown = pixel_range(network, tensor)
     own = "edgekit.models.preprocess(images) is the scale of the networks that come with edgekit"
@@ -94,7 +94,7 @@ def _from_scale(q: Any) -> tuple[float, float, str] | None:
     return *best, f"because its int8 input covers {low:.4g} to {high:.4g}"
 
 
-def _from_first_ops(network: Shown, tensor: str) -> tuple[float, float, str] | None:
+def _from_first_ops(network: _Shown, tensor: str) -> tuple[float, float, str] | None:
     """0 to 255, if the ops that read the input first scale such values down to a few units."""
     shape, name, constants = network.shapes[tensor], tensor, network.constants
     values = _probes(shape)

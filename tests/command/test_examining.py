@@ -89,7 +89,11 @@ def test_report_counts_on_the_emulated_core_where_its_tools_are(here, capsys):
 
     if not emulator.available():
         pytest.skip("the emulator is not installed")
-    assert "counted on the emulated core dc232b" in run(capsys, "report", "int8.tflite")[1]
+    out = run(capsys, "report", "int8.tflite")[1]
+    assert "counted on the emulated core dc232b" in out
+    zeros = np.zeros((1, 8, 8, 3), np.int8)
+    for core in emulator.CORES:
+        assert f"{emulator.infer(INT8, zeros, core).instructions:,} instructions" in out
 
 
 def test_quantize_writes_what_the_library_computes_and_says_how_near_it_is(here, capsys):
