@@ -5,7 +5,7 @@ Pixels are taken only where it is known which real values they stand for: see `e
 
 import csv
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -266,8 +266,7 @@ def _table(path: Path, shapes: Sequence[Shape]) -> Any:
     text = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t", key=text.count) if any(mark in text for mark in ",;\t") else " "
     first = True
-    for number, cells in enumerate(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), start=1):
-        cells = [cell.strip() for cell in cells]
+    for number, cells in _cells(path, lines, delimiter):
         if delimiter == " ":
             cells = [cell for cell in cells if cell]
         if not any(cells):
@@ -282,6 +281,10 @@ def _table(path: Path, shapes: Sequence[Shape]) -> Any:
         if len(row) != sum(sizes):
             takes = " + ".join("x".join(map(str, shape)) for shape in shapes)
             raise InvalidValue(f"{path}, line {number}: {len(row)} values, but an input has {sum(sizes)} ({takes})")
+        if header and len(row) > 3 and row == list(range(len(row))):
+            raise InvalidValue(
+                f"{path}, line {number}: 0 to {len(row) - 1} look like names of columns: remove this line"
+            )
         rows.append([value for value in row if value is not None])
     if not rows:
         raise InvalidValue(f"{path} is a text file without a line of numbers; {SUPPORTED}")
@@ -290,6 +293,16 @@ def _table(path: Path, shapes: Sequence[Shape]) -> Any:
         return table.reshape(-1, *shapes[0])
     starts = np.cumsum([0, *sizes])
     return [table[:, a:b].reshape(-1, *shape) for a, b, shape in zip(starts, starts[1:], shapes, strict=False)]
+
+
+def _cells(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) for each row of a table."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InvalidValue(f"{path}, line {reader.line_num}: {reason(error)}") from None
 
 
 def _number(cell: str, delimiter: str) -> float | None:
@@ -373,7 +386,7 @@ def _as_real(
     shown = known or pixel_range(network, name)
     if kind == np.uint8:
         return _pixels(of, array, stated, shown, "uint8 pixels")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         values = np.ascontiguousarray(array, np.float32)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():

@@ -1,11 +1,14 @@
 """Inputs of a network, read from arrays, tables, images and data sets; and the meaning of pixels."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from edgekit import calibration, datasets, models, quantization
 from edgekit.command.inputs import random_inputs, read_inputs
+from edgekit.errors import EdgekitError
 from edgekit.network import Network, Op
 
 
@@ -216,3 +219,49 @@ def test_random_inputs_cover_what_int8_covers_and_say_that_they_are_random():
     assert random_inputs(IMAGES, quantized(0, 9)).arrays.max() > 8
     assert random_inputs(IMAGES, known=KNOWN).arrays.max() > 200
     assert list(random_inputs(two_inputs()).arrays) == ["a", "b"]
+
+
+def test_real_values_with_fractions_are_no_pixels(tmp_path):
+    np.save(tmp_path / "reals.npy", PIXELS * np.float32(0.9))
+    read = read_inputs(str(tmp_path / "reals.npy"), IMAGES)
+    np.testing.assert_array_equal(read.arrays, PIXELS * np.float32(0.9))
+    with pytest.raises(ValueError, match="--input-range is for pixels"):
+        read_inputs(str(tmp_path / "reals.npy"), IMAGES, (0, 1))
+
+
+def files():
+    """A small file of each format that is read, by its name."""
+
+    def written(write):
+        file = io.BytesIO()
+        write(file)
+        return file.getvalue()
+
+    image = Image.fromarray(PIXELS[0])
+    return {
+        "reals.npy": written(lambda file: np.save(file, REALS)),
+        "pixels.npz": written(lambda file: np.savez_compressed(file, x=PIXELS)),
+        "image.png": written(lambda file: image.save(file, "PNG")),
+        "image.jpg": written(lambda file: image.save(file, "JPEG")),
+        "image.bmp": written(lambda file: image.save(file, "BMP")),
+        "table.csv": "\n".join(",".join(map(str, row.ravel())) for row in REALS).encode(),
+    }
+
+
+@pytest.mark.parametrize("name", files())
+@pytest.mark.filterwarnings("error")
+def test_mutated_files_are_read_or_refused_with_a_sentence(tmp_path, name):
+    original, random = files()[name], np.random.default_rng(0)
+    path, refused = tmp_path / name, 0
+    for _ in range(60):
+        data = bytearray(original)
+        for place in random.integers(0, min(len(data), 200), random.integers(1, 6)):
+            data[place] = random.choice([0, 255, random.integers(256)])
+        path.write_bytes(data[: random.integers(len(data))] if random.random() < 0.3 else data)
+        try:
+            assert np.isfinite(read_inputs(str(path), IMAGES, (0, 1)).arrays).all()
+        except EdgekitError as error:
+            refused += 1
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+    assert refused > 5

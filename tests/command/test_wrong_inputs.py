@@ -28,10 +28,10 @@ def image_network(name="net", channels=3):
     return Network(name, "x", "y", shapes, ops)
 
 
-def vector_network():
-    weights = np.ones((3, 2), np.float32)
+def vector_network(size=2):
+    weights = np.ones((3, size), np.float32)
     op = Op("fully_connected", "only", ("x",), "y", weights, np.zeros(3, np.float32))
-    return Network("vector", "x", "y", {"x": (2,), "y": (3,)}, (op,))
+    return Network("vector", "x", "y", {"x": (size,), "y": (3,)}, (op,))
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,7 @@ def folder(tmp_path_factory):
     tflite.save(net, folder / "math.tflite")
     tflite.save(image_network(channels=1), folder / "grey.tflite")
     tflite.save(vector_network(), folder / "vector.tflite")
+    tflite.save(vector_network(4), folder / "four.tflite")
     tflite.save(quantization.quantize(net, calibration.calibrate(net, reals)), folder / "int8.tflite")
     (folder / "cut.tflite").write_bytes((folder / "net.tflite").read_bytes()[:200])
     (folder / "empty.tflite").touch()
@@ -133,6 +134,8 @@ def folder(tmp_path_factory):
     np.savez(folder / "many.npz", images=reals, labels=np.zeros(20))
     (folder / "cut.npz").write_bytes((folder / "many.npz").read_bytes()[:300])
     (folder / "columns.csv").write_text("a,b\n1,2\n3,4,5\n")
+    (folder / "index.csv").write_text("0,1,2,3\n.1,.2,.3,.4\n")
+    (folder / "long.csv").write_text("1," + 200_000 * "1" + "\n")
     (folder / "word.csv").write_text("a,b\n1,2\n3,four\n")
     (folder / "words.csv").write_text("a,b\nc,d\n")
     (folder / "latin.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
@@ -228,6 +231,8 @@ CASES = [
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "colours"), ["colours", "shape (2,)"]),
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "columns.csv"), ["columns.csv, line 3", "3"]),
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "word.csv"), ["word.csv, line 3", "'four'"]),
+    (("quantize", "four.tflite", "--to", "o.tflite", "--calibration", "index.csv"), ["index.csv, line 1", "remove"]),
+    (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "long.csv"), ["long.csv, line 1", "limit"]),
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "words.csv"), ["words.csv, line 2", "'c'"]),
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "latin.csv"), ["latin.csv", "UTF-8"]),
     (("quantize", "vector.tflite", "--to", "o.tflite", "--calibration", "notes.txt"), ["notes.txt", "line of numbers"]),

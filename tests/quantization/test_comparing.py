@@ -71,6 +71,15 @@ def test_the_first_tensor_that_differs_is_named(inputs, position):
     assert [pair.parted for pair in result.pairs] == [False] * (position + 1) + [True] * (3 - position)
 
 
+def test_networks_that_meet_again_have_parted(inputs):
+    quantized = int8(network(), inputs)
+    deaf = change(quantized, 2, weights=np.zeros_like(quantized.ops[2].weights))
+    result = comparing.compare(deaf, change(deaf, 1, bias=deaf.ops[1].bias + 500), inputs)
+    assert [pair.decibels == np.inf for pair in result.pairs] == [True, True, False, True]
+    assert [pair.parted for pair in result.pairs] == [False, False, True, True]
+    assert result.parting.first == "b"
+
+
 def test_a_difference_of_float32_rounding_is_none(inputs):
     net = network()
     near = change(net, 0, weights=net.ops[0].weights * np.float32(1 + 1e-6))
