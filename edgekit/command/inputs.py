@@ -424,7 +424,7 @@ def _pixels(
     else:
         raise InvalidValue(
             f"{of} holds {what} and the network does not show which real values it takes for 0 and 255: say "
-            f"--input-range LOW HIGH as in training; usual are {_RANGES} ({OWN[0]:g} {OWN[1]:g} after edgekit.training)"
+            f"--input-range LOW HIGH as in training; usual are {_RANGES} ({OWN[0]:g} {OWN[1]} after edgekit.training)"
         )
     sentence = (
         f"{len(pixels)} inputs from {of}, {_shape(pixels.shape[1:])}, pixels: 0 to 255 stand for the real values "
