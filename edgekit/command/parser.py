@@ -34,10 +34,8 @@ class Parser(argparse.ArgumentParser):
             return
         choices = list(map(str, action.choices))
         near = get_close_matches(str(value), choices, 1, 0.6)
-        listed = f"there are {', '.join(choices)}"
-        raise argparse.ArgumentError(
-            action, f"{value!r} is none: {f'did you mean {near[0]}? ' if near else ''}{listed}"
-        )
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise argparse.ArgumentError(action, f"{value!r} is none of {', '.join(choices)}{hint}")
 
 
 def folder_to_write(path: Path) -> Path:

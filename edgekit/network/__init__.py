@@ -3,12 +3,11 @@
 ops         the kinds of op: facts, shapes, float32 arithmetic
 graph       Network, and functions on it
 keras       reads a Keras model
-pixels      the real values that a network takes for pixels, where it shows them
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 dispatch    the table from a kind of op to a function
+pixels      the real values that a network takes for pixels, where it shows them
 """
 
-from edgekit.network import pixels
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
     Batch,
@@ -55,7 +54,6 @@ __all__ = [
     "map_weights",
     "op_macs",
     "output_shape",
-    "pixels",
     "repeated_constants",
     "run_op",
     "with_ops",
