@@ -12,10 +12,10 @@ comparing       compare: two networks tensor by tensor
 adjustments     equalization before, bias correction after
 """
 
-from edgekit.quantization import comparing, fixed_point, formulas, integer, noise
+from edgekit.quantization import fixed_point, formulas, integer, noise
 from edgekit.quantization.adjustments import correct_bias, equalize
 from edgekit.quantization.assembling import assemble
-from edgekit.quantization.comparing import Comparison, Pair, compare
+from edgekit.quantization.comparing import Comparison, Pair, agreement, compare
 from edgekit.quantization.explanation import Explanation, explain
 from edgekit.quantization.formulas import (
     QMAX,
@@ -56,11 +56,11 @@ __all__ = [
     "Quantization",
     "QuantizedNetwork",
     "activation_quantization",
+    "agreement",
     "assemble",
     "by_channel",
     "channel_axis",
     "compare",
-    "comparing",
     "correct_bias",
     "dequantized_weights",
     "equalize",
