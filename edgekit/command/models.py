@@ -83,7 +83,13 @@ def _read(path: Path, kind: str) -> Read:
             return Read(tflite.from_bytes(path.read_bytes()))
     if kind == "hdf5":
         _check_hdf5(path)
-    if kind in ("keras", "hdf5", "saved_model"):
+    if kind == "saved_model":
+        from_saved_model = getattr(tflite, "from_saved_model", None)
+        if from_saved_model is None:
+            raise InvalidValue(f"{path} is {KINDS[kind]}, which is not supported; {WAY_OUT}")
+        with _naming(path):
+            return Read(from_saved_model(path))
+    if kind in ("keras", "hdf5"):
         with _naming(path):
             model = _load_keras(path, kind)
             return Read(networks.from_keras(model), pixels.of_keras(model))
@@ -152,23 +158,22 @@ def _load_keras(path: Path, kind: str):
     with extra("lessons"):
         import keras
 
-    load = getattr(networks, "load_keras", None)
-    if load is None and kind == "saved_model":
-        raise InvalidValue(f"{path} is {KINDS[kind]}, which is not supported; {WAY_OUT}")
-    try:
-        with _named(path, {"keras": ".keras", "hdf5": ".h5"}.get(kind)) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return load(file) if load else keras.saving.load_model(file, compile=False, safe_mode=True)
-    except EdgekitError:
-        raise
-    except (Exception, RecursionError) as error:  # Keras raises whatever a wrong file leads it to
-        raise InvalidValue(_explain(path, kind, error)) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load = getattr(networks, "load_keras", None)
+        if load is not None:
+            return load(path)
+        try:
+            with _named(path, {"keras": ".keras", "hdf5": ".h5"}[kind]) as file:
+                return keras.saving.load_model(file, compile=False, safe_mode=True)
+        except (Exception, RecursionError) as error:  # Keras raises whatever a wrong file leads it to
+            raise InvalidValue(_explain(path, error)) from None
 
 
 @contextmanager
-def _named(path: Path, suffix: str | None) -> Iterator[Path]:
+def _named(path: Path, suffix: str) -> Iterator[Path]:
     """The file under a name with this suffix, since Keras chooses the format by it."""
-    if suffix is None or path.suffix == suffix:
+    if path.suffix == suffix:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +182,7 @@ def _named(path: Path, suffix: str | None) -> Iterator[Path]:
         yield link
 
 
-def _explain(path: Path, kind: str, error: Exception) -> str:
+def _explain(path: Path, error: Exception) -> str:
     """Keras's error as one sentence with the way out."""
     said = str(error)
     if "Lambda" in said or "lambda" in said:
@@ -190,8 +195,6 @@ def _explain(path: Path, kind: str, error: Exception) -> str:
             f"{path} has {match[1]!r}, a class of its author's program, which edgekit does not execute; "
             f"build the model of Keras's own layers, or {WAY_OUT}"
         )
-    if kind == "saved_model":
-        return f"{path} is a SavedModel folder that TensorFlow cannot load ({reason(error)}); {WAY_OUT}"
     if isinstance(error, (zipfile.BadZipFile, KeyError, EOFError, OSError)):
         return f"{path} is a damaged Keras model ({reason(error)}): save it again"
     return f"{path} is a Keras model that Keras cannot load ({reason(error)}): save it again with Keras 3, or {WAY_OUT}"
