@@ -8,7 +8,8 @@ boards          benchmark, capture
 
 parser          one line for a mistake; files and folders to be written
 models          read_model: a network from a file of any format; files tells what a file holds
-inputs          inputs from arrays, tables, images and data sets
+arrays          arrays from NumPy's files, tables, images and data sets
+inputs          inputs of a network: arrays that fit it, pixels with their real values
 quantizing      the options of int8, and how near int8 is to float
 text            one safe line of an error
 """

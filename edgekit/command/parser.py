@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from edgekit.command.text import one_line
-from edgekit.errors import FileIsThere, InvalidValue, MissingFile, NotAFolder, NotAllowed
+from edgekit.errors import FileIsThere, InvalidValue, NotAFolder, NotAllowed
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -80,10 +80,3 @@ def file_to_write(path: Path, suffixes: tuple[str, ...], option: str, sources: I
 def picture_to_write(path: Path | None) -> Path | None:
     """The file of ``--plot``, or None."""
     return None if path is None else file_to_write(path, _PICTURES, "--plot")
-
-
-def need_file(path: Path) -> Path:
-    """A file that must be there."""
-    if not path.exists():
-        raise MissingFile(f"there is no file {path}")
-    return path
