@@ -7,6 +7,7 @@ keras       reads a Keras model; keras_activations its activations, keras_arithm
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 broadcasting  two tensors of different shapes
 dispatch    the table from a kind of op to a function
+pixels      the real values that a network takes for pixels, where it shows them
 """
 
 from edgekit.network import (

@@ -10,12 +10,14 @@ quantized       QuantizedNetwork and quantize; shared_scales ties the tensors th
 assembling      assemble: a network from given numbers
 explanation     explain: one output step by step
 noise           signal to quantization noise, layer by layer
+comparing       compare: two networks tensor by tensor
 adjustments     equalization before, bias correction after
 """
 
 from edgekit.quantization import fixed_point, formulas, integer, log_softmax, noise, tables
 from edgekit.quantization.adjustments import correct_bias, equalize
 from edgekit.quantization.assembling import assemble
+from edgekit.quantization.comparing import Comparison, Pair, agreement, compare
 from edgekit.quantization.explanation import Explanation, explain
 from edgekit.quantization.formulas import (
     QMAX,
@@ -51,13 +53,17 @@ __all__ = [
     "QMAX",
     "QMIN",
     "SCHEMES",
+    "Comparison",
     "Explanation",
+    "Pair",
     "Quantization",
     "QuantizedNetwork",
     "activation_quantization",
+    "agreement",
     "assemble",
     "by_channel",
     "channel_axis",
+    "compare",
     "correct_bias",
     "dequantized_weights",
     "equalize",
