@@ -21,18 +21,20 @@ def options(kind, random):
         "conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window,
         "depthwise_conv2d": lambda: weights(random, 1, 3, 2, 2 * CHANNELS, out=2 * CHANNELS) | window,
         "fully_connected": lambda: weights(random, 5, SIDE * SIDE * CHANNELS, out=5),
+        "transpose_conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window | {"output_size": (11, 6)},
         "average_pool2d": lambda: {"pool": (3, 2)} | window,
         "max_pool2d": lambda: {"pool": (3, 2)} | window,
         "concatenate": lambda: {"axis": 2},
         "pad": lambda: {"paddings": ((1, 0), (2, 1))},
     }
+    given |= {kind: lambda: {"axes": (0, 2)} for kind in ("mean", "sum", "reduce_max", "reduce_min")}
     needed = set(OPS[kind].options) - {"activation", "keepdims"}
     assert kind in given or not needed, f"tests/one_of_each.py: say which {', '.join(sorted(needed))} a {kind} gets"
     return given[kind]() if kind in given else {}
 
 
-def network(kind, seed=0):
-    """A network with one op of this kind, which reads tensors with ranges of their own.
+def network(kind, seed=0, **changes):
+    """A network with one op of this kind, which reads tensors with ranges of their own; `changes` are options of it.
 
     Returns:
         (network, inputs): inputs float32 (64, 6, 6, 4).
@@ -51,7 +53,7 @@ def network(kind, seed=0):
         shapes["row"] = (SIDE * SIDE * CHANNELS,)
         ops.append(Op("reshape", "as_row", (sources[0],), "row"))
         sources = ["row"]
-    op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random))
+    op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random) | changes)
     shapes["y"] = (SIDE * SIDE * CHANNELS,) if kind == "reshape" else output_shape(op, [shapes[n] for n in sources])
     inputs = random.normal(size=(64, SIDE, SIDE, CHANNELS)).astype(np.float32)
     return Network(kind, "x", "y", shapes, (*ops, op)), inputs

@@ -15,12 +15,17 @@ MANY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
-STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
+STRIDE = st.tuples(st.integers(1, 5), st.integers(1, 5))
+DILATION = st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 2)])
+WINDOWS = ("conv2d", "depthwise_conv2d", "transpose_conv2d", "average_pool2d", "max_pool2d")
+REDUCTIONS = ("mean", "sum", "reduce_max", "reduce_min")
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad")),
     *("conv2d", "depthwise_conv2d", "sigmoid", "tanh", "softmax", "reshape", "mean", "mean", "fully_connected"),
+    *("transpose_conv2d", "transpose_conv2d", "sum", "reduce_max", "reduce_min"),
 )
 VECTOR_OPS = ("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape")
+SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 2
 
 
 class _Maker:
@@ -39,21 +44,26 @@ class _Maker:
         names = list(shapes)
         name = names[-1] if draw(st.integers(0, 3)) else draw(st.sampled_from(names))
         shape = shapes[name]
-        kind = draw(st.sampled_from(IMAGE_OPS if len(shape) == 3 else VECTOR_OPS))
+        kind = draw(st.sampled_from({3: IMAGE_OPS, 2: SEQUENCE_OPS, 1: VECTOR_OPS}[len(shape)]))
         if kind == "softmax" and shape[-1] >= 512:
             return  # Micro stops the process when the exponentials of so many values add up to 512
-        if kind == "reshape" or (kind == "fully_connected" and len(shape) == 3):
+        if kind == "reshape" or (kind == "fully_connected" and len(shape) > 1):
             name = self.reshape(name)
             if kind == "reshape":
                 return
         inputs, options = (name,), {}
-        if kind in ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d"):
-            options = self.window(shape, pooling=kind.endswith("pool2d"))
+        if kind in WINDOWS:
+            options = self.window(shape, kind)
         if kind == "conv2d":
-            options |= self.weights((draw(st.integers(1, 12)), *options.pop("window"), shape[-1]), 0)
+            groups = draw(st.sampled_from([n for n in (1, 1, 1, 2, 3, 4) if shape[-1] % n == 0]))
+            out = groups * draw(st.integers(1, 12 // groups))
+            options |= self.weights((out, *options.pop("window"), shape[-1] // groups), 0)
         elif kind == "depthwise_conv2d":
             multiplier = draw(st.sampled_from([1, 1, 2, 3]))
             options |= self.weights((1, *options.pop("window"), shape[-1] * multiplier), -1)
+        elif kind == "transpose_conv2d":
+            options |= self.weights((draw(st.integers(1, 6)), *options["window"], shape[-1]), 0)
+            options["output_size"] = self.reverse(shape[:2], options.pop("window"), **options)
         elif kind == "fully_connected":
             size = self.shapes[name][0]
             options = self.weights((draw(st.integers(1, 12)), size), 0)
@@ -68,16 +78,17 @@ class _Maker:
         elif kind == "pad":
             cells = st.integers(0, 2)
             options = {"paddings": (draw(st.tuples(cells, cells)), draw(st.tuples(cells, cells)))}
-        elif kind == "mean":
-            options = {"keepdims": draw(st.booleans())}
-        if kind in ("conv2d", "depthwise_conv2d", "fully_connected", "add", "average_pool2d", "max_pool2d"):
+        elif kind in REDUCTIONS:
+            axes = tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))))
+            options = {"axes": axes, "keepdims": len(axes) == len(shape) or draw(st.booleans())}
+        if kind in (*WINDOWS, "fully_connected", "add"):
             options["activation"] = draw(ACTIVATIONS)
         self.add(Op(kind, f"{kind}_{len(self.ops)}", inputs, f"t{len(self.ops)}", **options))
 
     def reshape(self, name):
         shape = self.shapes[name]
         size = int(np.prod(shape))
-        flat = len(shape) == 3
+        flat = len(shape) > 1
         sides = [n for n in (1, 2, 3, 4) if size % n == 0]
         to = (size,) if flat else (1, (n := self.draw(st.sampled_from(sides))), size // n)
         output = f"t{len(self.ops)}"
@@ -85,12 +96,25 @@ class _Maker:
         self.ops.append(Op("reshape", f"reshape_{len(self.ops)}", (name,), output))
         return output
 
-    def window(self, shape, pooling):
-        draw = self.draw
+    def window(self, shape, kind):
+        draw, pooling = self.draw, kind.endswith("pool2d")
         padding = draw(st.sampled_from(["same", "valid"]))
-        limit = shape[:2] if padding == "valid" else (5, 5)
+        limit = shape[:2] if padding == "valid" and kind != "transpose_conv2d" else (5, 5)
         window = tuple(draw(st.integers(1, min(5, n))) for n in limit)
-        return {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+        options = {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+        if not pooling and kind != "transpose_conv2d":
+            dilation = draw(DILATION)
+            fits = all((k - 1) * d + 1 <= n for k, d, n in zip(window, dilation, shape, strict=False))
+            options["dilation"] = dilation if padding == "same" or fits else (1, 1)
+        return options
+
+    def reverse(self, size, window, *, stride, padding, **_):
+        """A size from which a convolution comes to this one; with a stride there are several."""
+        sides = []
+        for n, k, s in zip(size, window, stride, strict=True):
+            largest = n * s if padding == "same" else (n - 1) * s + k + s - 1
+            sides.append(largest - self.draw(st.integers(0, s - 1)))
+        return tuple(sides)
 
     def weights(self, shape, channel_axis):
         """Channels of very different size, some all zero, some biases far larger than what the weights can add."""

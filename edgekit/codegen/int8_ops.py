@@ -15,6 +15,7 @@ from edgekit.codegen.step import (
     not_before,
     padding_before,
     pool_overlap,
+    reduction,
     window,
 )
 from edgekit.network import Dispatch
@@ -34,20 +35,24 @@ def _conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     filters = _filters(model, op, layer)
     out_channels, *_, channels = op.weights.shape
+    groups = model.shapes[op.inputs[0]][-1] // channels
     height, width, _ = model.shapes[op.output]
     row = 2 * -(-prod(op.weights.shape[1:]) // 4) * 4  # bytes of a widened patch
-    pointwise = op.window == (1, 1) and op.stride == (1, 1)
+    pointwise = op.window == (1, 1) and op.stride == (1, 1) and groups == 1
     block = max(1, min(height * width if pointwise else width, (room - 2 * row - SPARE) // (row + 8)))
     if pointwise:
         kernel, overlap = "pointwise_conv2d", not_before if out_channels > channels else not_after
     else:
-        kernel, overlap = "conv2d", _conv2d_overlap(model, op, block)
+        grouped = groups > 1 or op.dilation != (1, 1)
+        kernel, overlap = "grouped_conv2d" if grouped else "conv2d", _conv2d_overlap(model, op, block, groups)
+        if grouped:
+            name = f"{name}, {groups}"
     call = f"{kernel}_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
     return Step(f"int8/{kernel}.h", call, f"{filters}\n{definition}", 2 * row + block * (row + 8) + SPARE, overlap)
 
 
-def _conv2d_overlap(model, op, block):
-    """Patches are copied block by block; each block must write before the inputs that later blocks read."""
+def _conv2d_overlap(model, op, block, groups):
+    """Patches are copied block by block; each block must write before the inputs that later blocks and groups read."""
     height, width, channels = model.shapes[op.inputs[0]]
     out_height, out_width, out_channels = model.shapes[op.output]
     top, _ = padding_before(model, op)
@@ -57,7 +62,7 @@ def _conv2d_overlap(model, op, block):
             rooms.append(
                 max((row + 1) * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels
             )
-        if block < out_width:
+        if block < out_width or groups > 1:
             rooms.append(max(row * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels)
     return lambda source, result: Rule(source, result, highest=min(rooms))
 
@@ -67,11 +72,11 @@ def _depthwise_conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     channels = model.shapes[op.inputs[0]][-1]
     height, width, out_channels = model.shapes[op.output]
-    across = ((width - 1) * op.stride[1] + op.window[1] + 1) // 2 * 2
+    across = ((width - 1) * op.stride[1] + op.reach[1] + 1) // 2 * 2
 
     def scratch(rows):
-        sums = (rows * width + 1) // 2 * 2
-        return 4 * sums + 2 * ((rows - 1) * op.stride[0] + op.window[0]) * across + SPARE
+        sums = (rows * width + 1 + width % 2) // 2 * 2
+        return 4 * sums + 2 * ((rows - 1) * op.stride[0] + op.reach[0]) * across + SPARE
 
     rows = next((n for n in range(height, 1, -1) if scratch(n) <= room), 1)
     call = f"depthwise_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {rows});"
@@ -82,6 +87,13 @@ def _depthwise_conv2d(model, op, layer, room):
         scratch(rows),
         exactly if out_channels == channels else None,
     )
+
+
+@EMIT.register("transpose_conv2d")
+def _transpose_conv2d(model, op, layer, room):
+    name, definition = window(model, op, layer)
+    call = f"transpose_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}});"
+    return Step("int8/transpose_conv2d.h", call, f"{_filters(model, op, layer)}\n{definition}")
 
 
 @EMIT.register("fully_connected")
@@ -114,14 +126,20 @@ def _pool(model, op, layer, room):
     return Step(f"int8/{op.kind}.h", call, definition, 0, pool_overlap(model, op))
 
 
-@EMIT.register("mean")
-def _mean(model, op, layer, room):
+@EMIT.register("mean", "sum")
+def _sum(model, op, layer, room):
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
-    *size, channels = model.shapes[op.inputs[0]]
-    cells = prod(size)
-    multiplier, shift = formulas.mean_multiplier(source.scale, result.scale, cells)
-    scales = f"{source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
-    return Step("int8/mean.h", f"mean_int8({cells}, {channels}, {scales}, {{in0}}, {{out}});")
+    name, definition = reduction(model, op, layer)
+    count, multiplier, shift = integer.sum_scales(model, op)
+    scales = f"{-count * source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
+    return Step("int8/sum.h", f"sum_int8(&{name}, {scales}, {{in0}}, {{out}});", definition)
+
+
+@EMIT.register("reduce_max", "reduce_min")
+def _extreme(model, op, layer, room):
+    name, definition = reduction(model, op, layer)
+    flip = 0 if op.kind == "reduce_max" else -1
+    return Step("int8/extreme.h", f"extreme_int8(&{name}, {flip}, {{in0}}, {{out}});", definition)
 
 
 @EMIT.register("concatenate")

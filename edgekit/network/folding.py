@@ -1,7 +1,7 @@
 """Folds and fuses the ops of a network that was just read, as a converter does.
 
-A reader makes one op of each layer. Three passes then fold explicit padding into convolutions, fold batch normalization
-into weights, and fuse activations into the op before. The result has only ops that int8 has.
+A reader makes one op of each layer. Passes then fold explicit padding into convolutions, fold batch normalization into
+weights, fuse activations into the op before, and remove reshapes that cancel out. Int8 has all ops of the result.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -27,10 +27,78 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) 
     Returns:
         The ops, all of kinds in `OPS`; the outputs keep their names.
     """
-    folded = list(ops)
-    for absorb in (_padding, _batch_norm, _activation):
+    folded = fold_padding(_above_reshapes(ops, shapes, outputs), shapes, outputs)
+    for absorb in (_batch_norm, _activation):
         folded = _merge(folded, shapes, outputs, absorb)
-    return [part for op in folded for part in _lower(op, shapes)]
+    return merge_reshapes([part for op in folded for part in _lower(op, shapes)], shapes, outputs)
+
+
+def fold_padding(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Make a convolution after a pad op one with SAME padding, where both are equal.
+
+    Args:
+        ops: in order.
+        shapes: dict from tensor name to shape.
+        outputs: names of the network's outputs.
+
+    Returns:
+        The ops. In int8 their results are the same, because a pad op keeps scale and zero point.
+    """
+    return _merge(ops, shapes, outputs, _padding)
+
+
+def merge_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Let a reshape of a reshape read what the first one reads, and remove reshapes that change nothing or are unused.
+
+    Args:
+        ops: in order.
+        shapes: dict from tensor name to shape.
+        outputs: names of the network's outputs.
+
+    Returns:
+        The ops; the outputs keep their names.
+    """
+    source: dict[str, str] = {}  # of a tensor that a reshape writes: the tensor with the same values in another shape
+    renamed: dict[str, str] = {}
+    merged = []
+    for op in ops:
+        op = replace(op, inputs=tuple(renamed.get(name, name) for name in op.inputs))
+        if op.kind == "reshape":
+            first = source.get(op.inputs[0], op.inputs[0])
+            same = [name for name in (first, op.inputs[0]) if shapes[name] == shapes[op.output]]
+            if same and op.output not in outputs:
+                renamed[op.output] = same[0]
+                continue
+            op = replace(op, inputs=(first,))
+            source[op.output] = first
+        merged.append(op)
+    read = {name for op in merged for name in op.inputs} | set(outputs)
+    return [op for op in merged if op.kind != "reshape" or op.output in read]
+
+
+def _above_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Move activations and batch normalization from after a reshape to before it, so that they fuse with the op there.
+
+    A layer over a sequence is a layer over an image of height 1 between two reshapes.
+    """
+    moved = list(ops)
+    position = 0
+    while position < len(moved):
+        op, at = moved[position], position
+        position += 1
+        if op.kind not in TEMPORARY:
+            continue
+        readers = [other for other in moved for name in other.inputs if name == op.inputs[0]]
+        before = next((other for other in moved if other.output == op.inputs[0] and other.kind == "reshape"), None)
+        if before is None or len(readers) != 1 or op.inputs[0] in outputs:
+            continue
+        if op.kind == "batch_norm" and shapes[before.inputs[0]][-1] != shapes[before.output][-1]:
+            continue
+        shapes[before.output] = shapes[before.inputs[0]]  # the tensor between them has the shape before the reshape
+        position = moved.index(before)  # there may be another reshape before it
+        moved[position] = replace(op, inputs=before.inputs, output=before.output)
+        moved[at] = replace(before, inputs=(before.output,), output=op.output)
+    return moved
 
 
 def _merge(
@@ -59,7 +127,7 @@ def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
     if op.kind != "pad" or reader.kind not in ("conv2d", "depthwise_conv2d") or reader.padding != "valid":
         return None
     height, width, _ = shapes[op.inputs[0]]
-    if windows.same_padding((height, width), reader.window, reader.stride) != op.paddings:
+    if windows.same_padding((height, width), reader.reach, reader.stride) != op.paddings:
         return None
     return replace(reader, inputs=op.inputs, padding="same")
 

@@ -170,7 +170,7 @@ class _Reader:
                 f"{self.names[output]!r} is computed by {code}, which is not supported; supported are {SUPPORTED}"
             )
         kind = KINDS[code]
-        inputs = [int(i) for i in operator.inputs]
+        inputs = OPERATORS[kind].read_inputs([int(i) for i in operator.inputs])
         call = Call(self, code, operator.builtinOptions, inputs, output)
         reads = OPS[kind].inputs or len(inputs)
         for index in inputs[:reads]:
@@ -235,8 +235,10 @@ class _Reader:
             call.refuse("weights that are computed")
         size = self.shapes[self.names[inputs[0]]]
         out = weights.shape[channel_axis(kind)]
-        if kind == "conv2d" and weights.shape[-1] != size[-1]:
-            call.refuse(f"groups: {weights.shape[-1]} of {size[-1]} channels")
+        if kind == "conv2d" and (size[-1] % weights.shape[-1] or out % (size[-1] // weights.shape[-1])):
+            call.refuse(f"{out} filters of {weights.shape[-1]} channels on {size[-1]} channels")
+        if kind == "transpose_conv2d" and weights.shape[-1] != size[-1]:
+            call.refuse(f"filters of {weights.shape[-1]} channels on {size[-1]} channels")
         has_bias = len(inputs) > 2 and inputs[2] >= 0
         kind_of_bias = np.int32 if self.quantization else np.float32
         if has_bias and self.type(inputs[2]) != ("INT32" if self.quantization else "FLOAT32"):

@@ -137,7 +137,7 @@ class Writer:
             inputs = [*inputs, *self._weights(op)]
         if OPERATORS[op.kind].constants:
             inputs = [*inputs, *OPERATORS[op.kind].constants(self, op)]
-        operator.inputs, operator.outputs = inputs, [output]
+        operator.inputs, operator.outputs = OPERATORS[op.kind].written(inputs), [output]
         if name := OPERATORS[op.kind].options:
             operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
             operator.builtinOptions = self._options(op, name)
@@ -151,7 +151,8 @@ class Writer:
         entry = self.schema.OperatorCodeT()
         entry.builtinCode = code
         entry.deprecatedBuiltinCode = min(code, 127)
-        entry.version = OPERATORS[op.kind].int8_version if self.quantization else 1
+        operator = OPERATORS[op.kind]
+        entry.version = operator.int8_version if self.quantization else operator.float_version
         self.codes.append(entry)
         return len(self.codes) - 1
 
