@@ -126,8 +126,10 @@ def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
     """Turn padding before a VALID window into SAME padding, if both are equal; otherwise the padding stays an op."""
     if op.kind != "pad" or reader.kind not in ("conv2d", "depthwise_conv2d") or reader.padding != "valid":
         return None
+    if len(shapes[op.inputs[0]]) != 3 or any(map(any, op.paddings[2:])):
+        return None
     height, width, _ = shapes[op.inputs[0]]
-    if windows.same_padding((height, width), reader.reach, reader.stride) != op.paddings:
+    if windows.same_padding((height, width), reader.reach, reader.stride) != op.paddings[:2]:
         return None
     return replace(reader, inputs=op.inputs, padding="same")
 

@@ -34,6 +34,7 @@ class Operator:
         also: other operator codes that are read as this kind.
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
+        least_version: function(network, op) to the version that this op needs, if that can be more.
         order: the places in the file of the operator's inputs, if they are not activations, weights, bias, constants.
         read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
     """
@@ -45,6 +46,7 @@ class Operator:
     also: tuple[str, ...] = ()
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
+    least_version: Callable[[Any, Op], int] = lambda network, op: 1
     order: tuple[int, ...] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
 
@@ -90,9 +92,9 @@ def _read_convolution(call):
 
 
 def _read_transposed(call):
-    options, size, filters = _read_window(call), call.constant(3, np.int32), call.weights_shape(4)
-    if size is None or size.shape != (4,) or len(call.shape(0)) != 3:
-        call.refuse("an output size that is computed")
+    options, filters, size = _read_window(call), call.weights_shape(4), call.output_tensor.shape
+    if size is None or len(size) != 4 or len(call.shape(0)) != 3:
+        call.refuse("an input or output that is no image")
     size = tuple(int(n) for n in size[1:3])
     if windows.output_size(size, filters[1:3], options["stride"], options["padding"]) != call.shape(0)[:2]:
         call.refuse(f"the output size {size} with an input of shape {call.shape(0)}")
@@ -179,7 +181,14 @@ def _read_softmax(call):
 
 # The operator for each kind of op.
 OPERATORS = {
-    "conv2d": Operator("CONV_2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
+    "conv2d": Operator(
+        "CONV_2D",
+        "Conv2DOptions",
+        3,
+        write=_write_convolution,
+        read=_read_convolution,
+        least_version=lambda network, op: 6 if op.weights.shape[-1] < network.shapes[op.inputs[0]][-1] else 1,  # groups
+    ),
     "depthwise_conv2d": Operator(
         "DEPTHWISE_CONV_2D",
         "DepthwiseConv2DOptions",

@@ -144,15 +144,18 @@ class Writer:
         self.operators.append(operator)
 
     def _opcode(self, op):
-        code = getattr(self.schema.BuiltinOperator, OPERATORS[op.kind].code)
+        operator = OPERATORS[op.kind]
+        code = getattr(self.schema.BuiltinOperator, operator.code)
+        version = operator.int8_version if self.quantization else operator.float_version
+        version = max(version, operator.least_version(self.network, op))
         for index, known in enumerate(self.codes):
             if known.builtinCode == code:
+                known.version = max(known.version, version)
                 return index
         entry = self.schema.OperatorCodeT()
         entry.builtinCode = code
         entry.deprecatedBuiltinCode = min(code, 127)
-        operator = OPERATORS[op.kind]
-        entry.version = operator.int8_version if self.quantization else operator.float_version
+        entry.version = version
         self.codes.append(entry)
         return len(self.codes) - 1
 

@@ -125,10 +125,12 @@ def test_every_window_stride_padding_and_dilation_is_bit_exact_on_the_emulated_c
         q = pool[: sizes[0]].reshape(1, *network.shapes["x"])
         expected.append(zlib.crc32(integer.STEP[kind](network, op)([q]).tobytes()))
     parts = [calls[start : start + 50] for start in range(0, len(calls), 50)]
-    calls = ["COLD static void part_%d(void)\n{\n%s\n}\n" % (i, "\n".join(part)) for i, part in enumerate(parts)]
-    calls.append("int main(void)\n{\n%s\nreturn 0;\n}" % " ".join(f"part_{i}();" for i in range(len(parts))))
+    lines = []
+    for number, part in enumerate(parts):
+        lines += [f"COLD static void part_{number}(void)", "{", *part, "}"]
+    lines += ["int main(void)", "{", *(f"part_{number}();" for number in range(len(parts))), "return 0;", "}"]
     text, includes = compiled._paste(kernels)
-    main = MAIN % {"words": words // 4 + 8, "pool": POOL, "bytes": ", ".join(map(str, pool)), "calls": "\n".join(calls)}
+    main = MAIN % {"words": words // 4 + 8, "pool": POOL, "bytes": ", ".join(map(str, pool)), "calls": "\n".join(lines)}
     source = tmp_path / "main.c"
     source.write_text("\n".join([includes, text, *constants, main]))
     for core in emulator.CORES:
