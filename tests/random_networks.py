@@ -25,7 +25,7 @@ IMAGE_OPS = (
     *("transpose_conv2d", "transpose_conv2d", "sum", "reduce_max", "reduce_min"),
 )
 VECTOR_OPS = ("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape")
-SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 2
+SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 1 and 2
 
 
 class _Maker:
@@ -44,7 +44,7 @@ class _Maker:
         names = list(shapes)
         name = names[-1] if draw(st.integers(0, 3)) else draw(st.sampled_from(names))
         shape = shapes[name]
-        kind = draw(st.sampled_from({3: IMAGE_OPS, 2: SEQUENCE_OPS, 1: VECTOR_OPS}[len(shape)]))
+        kind = draw(st.sampled_from(IMAGE_OPS if len(shape) == 3 else SEQUENCE_OPS))
         if kind == "softmax" and shape[-1] >= 512:
             return  # Micro stops the process when the exponentials of so many values add up to 512
         if kind == "reshape" or (kind == "fully_connected" and len(shape) > 1):

@@ -92,8 +92,14 @@ def _depthwise_conv2d(model, op, layer, room):
 @EMIT.register("transpose_conv2d")
 def _transpose_conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
-    call = f"transpose_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}});"
-    return Step("int8/transpose_conv2d.h", call, f"{_filters(model, op, layer)}\n{definition}")
+    down, across = op.stride
+    # The cells that are a stride apart, one group after the other.
+    cells = [op.weights[:, i::down, j::across].ravel() for i in range(down) for j in range(across)]
+    row = 2 * -(-cells[0].size // len(op.weights) // 4) * 4  # bytes of a widened patch of the largest group, the first
+    block = max(1, min(-(-model.shapes[op.output][1] // across), (room - 2 * row - SPARE) // (row + 8)))
+    call = f"transpose_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
+    constants = f"{_filters(model, op, layer, np.concatenate(cells))}\n{definition}"
+    return Step("int8/transpose_conv2d.h", call, constants, 2 * row + block * (row + 8) + SPARE)
 
 
 @EMIT.register("fully_connected")
@@ -178,8 +184,11 @@ def _softmax(model, op, layer, room):
     return Step("int8/softmax.h", call, table, 0, not_after)
 
 
-def _filters(model, op, layer):
-    """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them."""
+def _filters(model, op, layer, weights=None):
+    """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them.
+
+    `weights` are the op's in another order.
+    """
     multipliers, shifts = requantization(model, op)
     # The kernels' 32-bit product needs a sum below 2^21; a shift below -20 would overflow its rounding.
     careful = (shifts >= 0) | (shifts < -20) | (_largest_accumulator(model, op) >= 2**21)
@@ -187,7 +196,7 @@ def _filters(model, op, layer):
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
     return "\n".join(
         [
-            array("int8_t", f"{layer}_weights", op.weights),
+            array("int8_t", f"{layer}_weights", op.weights if weights is None else weights),
             array("int32_t", f"{layer}_bias", op.bias, literal=_int32),
             array("int32_t", f"{layer}_multiplier", multipliers),
             array("int8_t", f"{layer}_shift", shifts + CAREFUL * careful),

@@ -203,6 +203,18 @@ def test_random_int8_networks_are_bit_exact_on_the_emulated_cores(case):
         np.testing.assert_array_equal(outputs.reshape(net.run(x).shape), net.run(x))
 
 
+def test_every_window_is_bit_exact_on_the_emulated_cores():
+    from edgekit.cost import emulator
+
+    require(emulator.COMPILER)
+    require(emulator.EMULATOR)
+    net = quantized(every_window())
+    x = int8_inputs(net, 2)
+    for core in emulator.CORES:
+        outputs = np.array(emulator.infer(net, x, core).outputs)
+        np.testing.assert_array_equal(outputs.reshape(net.run(x).shape), net.run(x))
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("language", [("c", "c99"), ("c++", "c++11"), ("c++", "c++20")], ids=lambda pair: pair[1])
 @pytest.mark.parametrize("kind", ["float32", "int8"])

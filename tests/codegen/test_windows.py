@@ -5,6 +5,7 @@ The C of thousands of ops is in one program, which writes a number for each op's
 
 import itertools
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,47 +71,65 @@ COLD static void end(int output, int used)
 """
 
 
-def ops_with_every_window(kind, random):
-    """Networks of one op: all windows, strides and paddings without dilation, and every third with some.
+def every_window(kind):
+    """Windows, strides, paddings and dilations: all without dilation, and every third with some.
 
-    The core has special code for 3x3 without dilation: it gets more.
+    Of a transposed convolution it is every second one. The core has special code for a depthwise convolution of 3x3
+    without dilation: it gets more.
     """
     dilations = itertools.cycle([pair for pair in PAIRS if pair != (1, 1)])
     for number, (window, stride, padding) in enumerate(itertools.product(PAIRS, PAIRS, ("same", "valid"))):
-        times = 5 if window == (3, 3) and stride[1] < 4 else 1
-        for dilation in (next(dilations), *(times * [(1, 1)]))[min(number % 3, 1) :]:
-            reach = windows.reach(window, dilation)
-            size = random.integers(1, 8, 2) + (np.array(reach) - 1 if padding == "valid" else 0)
-            groups = 1 if kind == "depthwise_conv2d" else int(random.integers(1, 3))
-            channels, out = groups * int(random.integers(1, 3)), int(random.integers(1, 3))
-            out *= channels if kind == "depthwise_conv2d" else groups
-            shape = (1, *window, out) if kind == "depthwise_conv2d" else (out, *window, channels // groups)
-            op = Op(
-                kind,
-                "op",
-                ("x",),
-                "y",
-                random.integers(-127, 128, shape).astype(np.int8),
-                random.integers(-1000, 1000, out).astype(np.int32),
-                np.full(out, 0.01, np.float32),
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                activation=random.choice(["none", "relu"]),
-            )
-            x = (int(size[0]), int(size[1]), channels)
-            scales = {"x": Quantization(np.float32(0.02), 5), "y": Quantization(np.float32(0.1), -9)}
-            yield QuantizedNetwork("one", "x", "y", {"x": x, "y": output_shape(op, [x])}, (op,), scales)
+        times = 5 if window == (3, 3) and stride[1] < 4 and kind == "depthwise_conv2d" else 1
+        if kind != "transpose_conv2d" or (number + stride[1]) % 2:
+            yield from times * [(window, stride, padding, (1, 1))]
+        if number % 3 == 0 and kind != "transpose_conv2d":
+            yield window, stride, padding, next(dilations)
 
 
-@pytest.mark.parametrize("kind", ["conv2d", "depthwise_conv2d"])
+def network_of(kind, window, stride, padding, dilation, random):
+    """A network of one op, of few channels and of a size that fits."""
+    size = random.integers(1, 8, 2)
+    if padding == "valid" and kind != "transpose_conv2d":
+        size += np.array(windows.reach(window, dilation)) - 1
+    groups = int(random.integers(1, 3)) if kind == "conv2d" else 1
+    channels, out = groups * int(random.integers(1, 3)), int(random.integers(1, 3))
+    out *= channels if kind == "depthwise_conv2d" else groups
+    options = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "activation": random.choice(["none", "relu"]),
+    }
+    if kind == "transpose_conv2d":
+        size = (size + 1) // 2
+        sides = zip(size, window, stride, strict=True)
+        options["output_size"] = tuple(int(n * s if padding == "same" else (n - 1) * s + k) for n, k, s in sides)
+    op = Op(
+        kind,
+        "op",
+        ("x",),
+        "y",
+        random.integers(
+            -127, 128, (1, *window, out) if kind == "depthwise_conv2d" else (out, *window, channels // groups)
+        ),
+        random.integers(-1000, 1000, out).astype(np.int32),
+        np.full(out, 0.01, np.float32),
+        **options,
+    )
+    op = replace(op, weights=op.weights.astype(np.int8))
+    x = (int(size[0]), int(size[1]), channels)
+    scales = {"x": Quantization(np.float32(0.02), 5), "y": Quantization(np.float32(0.1), -9)}
+    return QuantizedNetwork("one", "x", "y", {"x": x, "y": output_shape(op, [x])}, (op,), scales)
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "depthwise_conv2d", "transpose_conv2d"])
 def test_every_window_stride_padding_and_dilation_is_bit_exact_on_the_emulated_cores(kind, tmp_path):
     require(emulator.COMPILER)
     require(emulator.EMULATOR)
     random = np.random.default_rng(0)
     pool = random.integers(-128, 128, POOL).astype(np.int8)
     kernels, constants, calls, expected, words = {}, [], [], [], 0
-    networks = list(ops_with_every_window(kind, random))
+    networks = [network_of(kind, *case, random) for case in every_window(kind)]
     for position, network in enumerate(networks):
         op = network.ops[0]
         # Room for a few rows only, so that they are computed in several blocks.
