@@ -180,12 +180,12 @@ static void depthwise_conv2d_int8(const window2d *w, const filters_int8 *f, cons
     const int32_t across = ((w->out_width - 1) * w->stride_x + wide + 1) & ~1;
     /* The code for 3x3 may write one sum more than there are in an odd row. */
     int16_t *const rows = (int16_t *)(void *)(sums + ((most * w->out_width + 1 + (w->out_width & 1)) & ~1));
+    int32_t is_3x3 = w->height == 3 && w->width == 3 && w->dilation_y == 1 && w->dilation_x == 1;
 #if XCHAL_HAVE_MAC16
-    const int32_t aligned = w->stride_x == 1 || w->stride_x % 2 == 0; /* the words that the code for 3x3 loads */
-#else
-    const int32_t aligned = 1;
+    if (w->stride_x > 1 && w->stride_x % 2 != 0) {
+        is_3x3 = 0; /* its code loads words, and every second one would not be aligned */
+    }
 #endif
-    const int32_t is_3x3 = w->height == 3 && w->width == 3 && w->dilation_y == 1 && w->dilation_x == 1;
     for (int32_t k = 0; k < w->in_channels; k++) {
         int32_t copied = -w->top; /* the first row that is not in scratch yet */
         for (int32_t row = 0; row < w->out_height; row += most) {
@@ -200,7 +200,7 @@ static void depthwise_conv2d_int8(const window2d *w, const filters_int8 *f, cons
             copy_rows_int8(w, f->input_zero_point, in + k, from, until - from, rows + again * across, across);
             copied = until;
             for (int32_t c = k * multiplier; c < (k + 1) * multiplier; c++) {
-                if (is_3x3 && aligned) {
+                if (is_3x3) {
                     sums_of_rows_3x3(w, f, c, rows, across, count, sums);
                 } else {
                     sums_of_rows(w, f, c, rows, across, count, sums);
