@@ -21,6 +21,7 @@ def options(kind, random):
         "conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window,
         "depthwise_conv2d": lambda: weights(random, 1, 3, 2, 2 * CHANNELS, out=2 * CHANNELS) | window,
         "fully_connected": lambda: weights(random, 5, SIDE * SIDE * CHANNELS, out=5),
+        "transpose_conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window | {"output_size": (11, 6)},
         "average_pool2d": lambda: {"pool": (3, 2)} | window,
         "max_pool2d": lambda: {"pool": (3, 2)} | window,
         "concatenate": lambda: {"axis": 2},
@@ -29,6 +30,7 @@ def options(kind, random):
         "gelu": lambda: {"approximate": True},
         "softmax": lambda: {"beta": 2.0},
     }
+    given |= {kind: lambda: {"axes": (0, 2)} for kind in ("mean", "sum", "reduce_max", "reduce_min")}
     needed = set(OPS[kind].options) - {"activation", "keepdims"}
     assert kind in given or not needed, f"tests/one_of_each.py: say which {', '.join(sorted(needed))} a {kind} gets"
     return given[kind]() if kind in given else {}

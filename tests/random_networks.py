@@ -19,11 +19,15 @@ ACTIVATIONS = st.sampled_from(["none", "relu", "relu6", "relu_n1_to_1"])
 ONE_VALUE = ("sigmoid", "tanh", "relu", "relu6", "leaky_relu", "prelu", "abs", "elu", "hard_swish")
 # TensorFlow Lite Micro lacks them in int8, or they need an input of their own: see test_activations.py.
 APART = ("exp", "gelu", "log", "relu_0_to_1", "relu_n1_to_1", "rsqrt", "sqrt")
-STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
+STRIDE = st.tuples(st.integers(1, 5), st.integers(1, 5))
+DILATION = st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 2)])
+WINDOWS = ("conv2d", "depthwise_conv2d", "transpose_conv2d", "average_pool2d", "max_pool2d")
+REDUCTIONS = ("mean", "sum", "reduce_max", "reduce_min")
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad", "mul")),
     *("sub", "maximum", "minimum", "squared_difference"),
     *("conv2d", "depthwise_conv2d", "softmax", "log_softmax", "reshape", "mean", "mean", "fully_connected"),
+    *("transpose_conv2d", "transpose_conv2d", "sum", "reduce_max", "reduce_min"),
     *ONE_VALUE,
 )
 VECTOR_OPS = (
@@ -31,6 +35,7 @@ VECTOR_OPS = (
     *("mul", "sub", "maximum", "minimum", "squared_difference"),
     *ONE_VALUE,
 )
+SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 1 and 2
 TWO_INPUTS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
 
 
@@ -50,21 +55,26 @@ class _Maker:
         names = [name for name in shapes if name not in self.constants]
         name = names[-1] if draw(st.integers(0, 3)) else draw(st.sampled_from(names))
         shape = shapes[name]
-        kind = draw(st.sampled_from(IMAGE_OPS if len(shape) == 3 else VECTOR_OPS))
+        kind = draw(st.sampled_from(IMAGE_OPS if len(shape) == 3 else SEQUENCE_OPS))
         if kind == "softmax" and shape[-1] >= 512:
             return  # Micro stops the process when the exponentials of so many values add up to 512
-        if kind == "reshape" or (kind == "fully_connected" and len(shape) == 3):
+        if kind == "reshape" or (kind == "fully_connected" and len(shape) > 1):
             name = self.reshape(name)
             if kind == "reshape":
                 return
         inputs, options = (name,), {}
-        if kind in ("conv2d", "depthwise_conv2d", "average_pool2d", "max_pool2d"):
-            options = self.window(shape, pooling=kind.endswith("pool2d"))
+        if kind in WINDOWS:
+            options = self.window(shape, kind)
         if kind == "conv2d":
-            options |= self.weights((draw(st.integers(1, 12)), *options.pop("window"), shape[-1]), 0)
+            groups = draw(st.sampled_from([n for n in (1, 1, 1, 2, 3, 4) if shape[-1] % n == 0]))
+            out = groups * draw(st.integers(1, 12 // groups))
+            options |= self.weights((out, *options.pop("window"), shape[-1] // groups), 0)
         elif kind == "depthwise_conv2d":
             multiplier = draw(st.sampled_from([1, 1, 2, 3]))
             options |= self.weights((1, *options.pop("window"), shape[-1] * multiplier), -1)
+        elif kind == "transpose_conv2d":
+            options |= self.weights((draw(st.integers(1, 6)), *options["window"], shape[-1]), 0)
+            options["output_size"] = self.reverse(shape[:2], options.pop("window"), **options)
         elif kind == "fully_connected":
             size = self.shapes[name][0]
             options = self.weights((draw(st.integers(1, 12)), size), 0)
@@ -87,8 +97,9 @@ class _Maker:
             inputs = (name, self.constant(shape))
         elif kind == "softmax":
             options = {"beta": draw(st.sampled_from([1.0, 1.0, 0.5, 3.0]))}
-        elif kind == "mean":
-            options = {"keepdims": draw(st.booleans())}
+        elif kind in REDUCTIONS:
+            axes = tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))))
+            options = {"axes": axes, "keepdims": len(axes) == len(shape) or draw(st.booleans())}
         if "activation" in OPS[kind].options:
             options["activation"] = draw(ACTIVATIONS)
         self.add(Op(kind, f"{kind}_{len(self.ops)}", inputs, f"t{len(self.ops)}", **options))
@@ -96,7 +107,7 @@ class _Maker:
     def reshape(self, name):
         shape = self.shapes[name]
         size = int(np.prod(shape))
-        flat = len(shape) == 3
+        flat = len(shape) > 1
         sides = [n for n in (1, 2, 3, 4) if size % n == 0]
         to = (size,) if flat else (1, (n := self.draw(st.sampled_from(sides))), size // n)
         output = f"t{len(self.ops)}"
@@ -113,12 +124,25 @@ class _Maker:
         self.shapes[name], self.constants[name] = shape, np.asarray(values, np.float32)
         return name
 
-    def window(self, shape, pooling):
-        draw = self.draw
+    def window(self, shape, kind):
+        draw, pooling = self.draw, kind.endswith("pool2d")
         padding = draw(st.sampled_from(["same", "valid"]))
-        limit = shape[:2] if padding == "valid" else (5, 5)
+        limit = shape[:2] if padding == "valid" and kind != "transpose_conv2d" else (5, 5)
         window = tuple(draw(st.integers(1, min(5, n))) for n in limit)
-        return {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+        options = {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+        if not pooling and kind != "transpose_conv2d":
+            dilation = draw(DILATION)
+            fits = all((k - 1) * d + 1 <= n for k, d, n in zip(window, dilation, shape, strict=False))
+            options["dilation"] = dilation if padding == "same" or fits else (1, 1)
+        return options
+
+    def reverse(self, size, window, *, stride, padding, **_):
+        """A size from which a convolution comes to this one; with a stride there are several."""
+        sides = []
+        for n, k, s in zip(size, window, stride, strict=True):
+            largest = n * s if padding == "same" else (n - 1) * s + k + s - 1
+            sides.append(largest - self.draw(st.integers(0, s - 1)))
+        return tuple(sides)
 
     def weights(self, shape, channel_axis):
         """Channels of very different size, some all zero, some biases far larger than what the weights can add."""

@@ -230,6 +230,8 @@ def _used(model, steps):
 
 def _describe(model, op):
     window = f" {op.window[0]}x{op.window[1]}, stride {op.stride[0]}x{op.stride[1]}, {op.padding}" if op.window else ""
+    if op.dilation != (1, 1):
+        window += f", dilation {op.dilation[0]}x{op.dilation[1]}"
     activation = "" if op.activation == "none" else f", {op.activation}"
     shapes = [
         " + ".join("x".join(map(str, model.shapes[n])) or "1" for n in op.inputs),

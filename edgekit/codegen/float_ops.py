@@ -4,7 +4,7 @@ from math import isinf, prod
 
 from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
-from edgekit.codegen.step import Step, array, not_after, pool_overlap, repeated_slopes, window
+from edgekit.codegen.step import Step, array, not_after, pool_overlap, reduction, repeated_slopes, window
 from edgekit.network import Dispatch, activations
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
@@ -13,9 +13,11 @@ EMIT = Dispatch("edgekit/codegen/float_ops.py")
 EMIT.register("reshape", "rescale")(copy_ops.nothing)
 
 
-@EMIT.register("conv2d", "depthwise_conv2d")
+@EMIT.register("conv2d", "depthwise_conv2d", "transpose_conv2d")
 def _convolution(model, op, layer, room):
     name, definition = window(model, op, layer)
+    if op.kind == "conv2d":
+        name = f"{name}, {model.shapes[op.inputs[0]][-1] // op.weights.shape[-1]}"
     call = f"{op.kind}_float(&{name}, &{layer}_filters, {{in0}}, {{out}});"
     return Step(f"float/{op.kind}.h", call, f"{_filters(op, layer)}\n{definition}")
 
@@ -40,10 +42,18 @@ def _two_inputs(model, op, layer, room):
     return two_inputs.step(model, op, layer, "float", after=f", {_bounds(op)}")
 
 
-@EMIT.register("mean")
-def _mean(model, op, layer, room):
-    *cells, channels = model.shapes[op.inputs[0]]
-    return Step("float/mean.h", f"mean_float({prod(cells)}, {channels}, {{in0}}, {{out}});")
+@EMIT.register("mean", "sum")
+def _sum(model, op, layer, room):
+    name, definition = reduction(model, op, layer)
+    divisor = prod(model.shapes[op.inputs[0]][axis] for axis in op.axes) if op.kind == "mean" else 1
+    return Step("float/sum.h", f"sum_float(&{name}, {number(divisor)}, {{in0}}, {{out}});", definition)
+
+
+@EMIT.register("reduce_max", "reduce_min")
+def _extreme(model, op, layer, room):
+    name, definition = reduction(model, op, layer)
+    sign = number(1 if op.kind == "reduce_max" else -1)
+    return Step("float/extreme.h", f"extreme_float(&{name}, {sign}, {{in0}}, {{out}});", definition)
 
 
 @EMIT.register("concatenate")

@@ -15,6 +15,7 @@ from edgekit.codegen.step import (
     not_before,
     padding_before,
     pool_overlap,
+    reduction,
     repeated_slopes,
     window,
 )
@@ -46,20 +47,24 @@ def _conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     filters = _filters(model, op, layer)
     out_channels, *_, channels = op.weights.shape
+    groups = model.shapes[op.inputs[0]][-1] // channels
     height, width, _ = model.shapes[op.output]
     row = 2 * -(-prod(op.weights.shape[1:]) // 4) * 4  # bytes of a widened patch
-    pointwise = op.window == (1, 1) and op.stride == (1, 1)
+    pointwise = op.window == (1, 1) and op.stride == (1, 1) and groups == 1
     block = max(1, min(height * width if pointwise else width, (room - 2 * row - SPARE) // (row + 8)))
     if pointwise:
         kernel, overlap = "pointwise_conv2d", not_before if out_channels > channels else not_after
     else:
-        kernel, overlap = "conv2d", _conv2d_overlap(model, op, block)
+        grouped = groups > 1 or op.dilation != (1, 1)
+        kernel, overlap = "grouped_conv2d" if grouped else "conv2d", _conv2d_overlap(model, op, block, groups)
+        if grouped:
+            name = f"{name}, {groups}"
     call = f"{kernel}_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
     return Step(f"int8/{kernel}.h", call, f"{filters}\n{definition}", 2 * row + block * (row + 8) + SPARE, overlap)
 
 
-def _conv2d_overlap(model, op, block):
-    """Patches are copied block by block; each block must write before the inputs that later blocks read."""
+def _conv2d_overlap(model, op, block, groups):
+    """Patches are copied block by block; each block must write before the inputs that later blocks and groups read."""
     height, width, channels = model.shapes[op.inputs[0]]
     out_height, out_width, out_channels = model.shapes[op.output]
     top, _ = padding_before(model, op)
@@ -69,7 +74,7 @@ def _conv2d_overlap(model, op, block):
             rooms.append(
                 max((row + 1) * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels
             )
-        if block < out_width:
+        if block < out_width or groups > 1:
             rooms.append(max(row * op.stride[0] - top, 0) * width * channels - (row + 1) * out_width * out_channels)
     return lambda source, result: Rule(source, result, highest=min(rooms))
 
@@ -81,11 +86,11 @@ def _depthwise_conv2d(model, op, layer, room):
     name, definition = window(model, op, layer)
     channels = model.shapes[op.inputs[0]][-1]
     height, width, out_channels = model.shapes[op.output]
-    across = ((width - 1) * op.stride[1] + op.window[1] + 1) // 2 * 2
+    across = ((width - 1) * op.stride[1] + op.reach[1] + 1) // 2 * 2
 
     def scratch(rows):
-        sums = (rows * width + 1) // 2 * 2
-        return 4 * sums + 2 * ((rows - 1) * op.stride[0] + op.window[0]) * across + SPARE
+        sums = (rows * width + 1 + width % 2) // 2 * 2
+        return 4 * sums + 2 * ((rows - 1) * op.stride[0] + op.reach[0]) * across + SPARE
 
     rows = next((n for n in range(height, 1, -1) if scratch(n) <= room), 1)
     call = f"depthwise_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {rows});"
@@ -96,6 +101,19 @@ def _depthwise_conv2d(model, op, layer, room):
         scratch(rows),
         exactly if out_channels == channels else None,
     )
+
+
+@EMIT.register("transpose_conv2d")
+def _transpose_conv2d(model, op, layer, room):
+    name, definition = window(model, op, layer)
+    down, across = op.stride
+    # The cells that are a stride apart, one group after the other.
+    cells = [op.weights[:, i::down, j::across].ravel() for i in range(down) for j in range(across)]
+    row = 2 * -(-cells[0].size // len(op.weights) // 4) * 4  # bytes of a widened patch of the largest group, the first
+    block = max(1, min(-(-model.shapes[op.output][1] // across), (room - 2 * row - SPARE) // (row + 8)))
+    call = f"transpose_conv2d_int8(&{name}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}}, {block});"
+    constants = f"{_filters(model, op, layer, np.concatenate(cells))}\n{definition}"
+    return Step("int8/transpose_conv2d.h", call, constants, 2 * row + block * (row + 8) + SPARE)
 
 
 @EMIT.register("fully_connected")
@@ -153,14 +171,20 @@ def _pool(model, op, layer, room):
     return Step(f"int8/{op.kind}.h", call, definition, 0, pool_overlap(model, op))
 
 
-@EMIT.register("mean")
-def _mean(model, op, layer, room):
+@EMIT.register("mean", "sum")
+def _sum(model, op, layer, room):
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
-    *size, channels = model.shapes[op.inputs[0]]
-    cells = prod(size)
-    multiplier, shift = formulas.mean_multiplier(source.scale, result.scale, cells)
-    scales = f"{source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
-    return Step("int8/mean.h", f"mean_int8({cells}, {channels}, {scales}, {{in0}}, {{out}});")
+    name, definition = reduction(model, op, layer)
+    count, multiplier, shift = integer.sum_scales(model, op)
+    scales = f"{-count * source.zero_point}, {multiplier}, {shift}, {result.zero_point}"
+    return Step("int8/sum.h", f"sum_int8(&{name}, {scales}, {{in0}}, {{out}});", definition)
+
+
+@EMIT.register("reduce_max", "reduce_min")
+def _extreme(model, op, layer, room):
+    name, definition = reduction(model, op, layer)
+    flip = 0 if op.kind == "reduce_max" else -1
+    return Step("int8/extreme.h", f"extreme_int8(&{name}, {flip}, {{in0}}, {{out}});", definition)
 
 
 @EMIT.register("concatenate")
@@ -222,8 +246,11 @@ def _log_softmax(model, op, layer, room):
     return Step("int8/log_softmax.h", call, f"{table}\n{definition}", 0, not_after)
 
 
-def _filters(model, op, layer):
-    """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them."""
+def _filters(model, op, layer, weights=None):
+    """The definitions of an op's weights, biases and multipliers, and of the filters_int8 that names them.
+
+    `weights` are the op's in another order.
+    """
     multipliers, shifts = requantization(model, op)
     # The kernels' 32-bit product needs a sum below 2^21; a shift below -20 would overflow its rounding.
     careful = (shifts >= 0) | (shifts < -20) | (_largest_accumulator(model, op) >= 2**21)
@@ -231,7 +258,7 @@ def _filters(model, op, layer):
     source, result = model.quantization[op.inputs[0]], model.quantization[op.output]
     return "\n".join(
         [
-            array("int8_t", f"{layer}_weights", op.weights),
+            array("int8_t", f"{layer}_weights", op.weights if weights is None else weights),
             array("int32_t", f"{layer}_bias", op.bias, literal=_int32),
             array("int32_t", f"{layer}_multiplier", multipliers),
             array("int8_t", f"{layer}_shift", shifts + CAREFUL * careful),

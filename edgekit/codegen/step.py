@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgekit.codegen.arena import Rule
+from edgekit.errors import InvalidValue
 from edgekit.network import Graph, Op, windows
 
 Overlap = Callable[[str, str], Rule | None]  # from the names of input and output
@@ -68,7 +69,8 @@ def window(model: Graph, op: Op, layer: str) -> tuple[str, str]:
         f"    {out[0]}, {out[1]}, {out[2]}, /* output */\n"
         f"    {op.window[0]}, {op.window[1]}, /* window */\n"
         f"    {op.stride[0]}, {op.stride[1]}, /* stride */\n"
-        f"    {top}, {left} /* padding before the first row and column */\n}};"
+        f"    {top}, {left}, /* padding before the first row and column */\n"
+        f"    {op.dilation[0]}, {op.dilation[1]} /* dilation */\n}};"
     )
 
 
@@ -78,6 +80,34 @@ def repeated_slopes(model: Graph, op: Op, layer: str) -> str:
     steps = [0 if side == 1 else prod(slopes[axis + 1 :]) for axis, side in enumerate(slopes)]
     numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (shape, steps))
     return f"static const slopes_3d {layer}_slopes = {{{numbers}}};"
+
+
+def reduction(model: Graph, op: Op, layer: str) -> tuple[str, str]:
+    """(name, definition) of the struct `reduction` of an op that reduces some axes: neighboring axes become one.
+
+    Raises:
+        ValueError: kept and reduced axes alternate too often.
+    """
+    parts: dict[bool, list[tuple[int, int]]] = {True: [], False: []}  # by whether they are reduced: (size, step)
+    step, before = 1, None
+    for axis, size in reversed(list(enumerate(model.shapes[op.inputs[0]]))):
+        if size == 1:
+            continue
+        reduced = axis in op.axes
+        if reduced is before:
+            inner, first = parts[reduced].pop()
+            parts[reduced].append((inner * size, first))
+        else:
+            parts[reduced].append((size, step))
+        step, before = step * size, reduced
+    if max(map(len, parts.values())) > 3:
+        raise InvalidValue(f"{op.name!r} reduces axes of {model.shapes[op.inputs[0]]} that are not neighbors: too many")
+    numbers = []
+    for reduced in (False, True):
+        axes = [(1, 0)] * (3 - len(parts[reduced])) + parts[reduced][::-1]
+        numbers += ["{" + ", ".join(map(str, values)) + "}" for values in zip(*axes, strict=True)]
+    name = f"{layer}_reduction"
+    return name, f"static const reduction {name} = {{{', '.join(numbers)}}};"
 
 
 def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:
@@ -113,9 +143,9 @@ def pool_overlap(model: Graph, op: Op, value_bytes: int = 1) -> Overlap:
 
 
 def padding_before(model: Graph, op: Op) -> tuple[int, int]:
-    """(top, left): cells of padding before the first row and column of an op's input."""
+    """(top, left): cells of padding before the first row and column under an op's window."""
     if op.padding != "same":
         return 0, 0
-    height, width, _ = model.shapes[op.inputs[0]]
-    (top, _), (left, _) = windows.same_padding((height, width), op.window, op.stride)
+    size = op.output_size or model.shapes[op.inputs[0]][:2]
+    (top, _), (left, _) = windows.same_padding(size, op.reach, op.stride)
     return top, left

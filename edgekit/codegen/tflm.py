@@ -122,8 +122,12 @@ def arena_size(model: Graph) -> int:
         size = -(-prod(shape) * width // _TENSOR_ALIGNMENT) * _TENSOR_ALIGNMENT
         buffers.append(Buffer(name, size, first[name], last.get(name, first[name])))
     for position, op in enumerate(model.ops):
-        if op.kind == "softmax" or op.kind == "mean":  # int32 sums
-            buffers.append(Buffer(f"{op.name} scratch", 4 * model.shapes[op.output][-1] + 16, position, position))
+        shape = model.shapes[op.output]
+        if op.kind in ("softmax", "mean", "sum"):  # int32 sums
+            sums = shape[-1] if op.kind == "softmax" else prod(shape)
+            buffers.append(Buffer(f"{op.name} scratch", 4 * sums + 16, position, position))
+        elif op.kind == "transpose_conv2d" and width == 1:
+            buffers.append(Buffer(f"{op.name} scratch", 4 * prod(shape), position, position))
     weighted = [op for op in model.ops if op.weights is not None]
     constants = 2 * len(weighted) + sum(tflite.OPERATORS[op.kind].constants is not None for op in model.ops)
     tensors = len(model.shapes) + constants
@@ -133,7 +137,8 @@ def arena_size(model: Graph) -> int:
     buffers.reverse()
     offsets = place(sorted(buffers, key=lambda buffer: -buffer.size))
     head = max(offsets[buffer.name] + buffer.size for buffer in buffers)
-    return -(-(max(head, _PLANNING * tensors) + kept) // 16) * 16
+    planned = tensors + 2 * sum(op.kind in ("mean", "sum", "reduce_max", "reduce_min") for op in model.ops)
+    return -(-(max(head, _PLANNING * planned) + kept) // 16) * 16
 
 
 def _bytes(data):

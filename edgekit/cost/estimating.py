@@ -30,7 +30,7 @@ MEGAHERTZ = (80, 160, 240)
 CYCLES_PER_INSTRUCTION = 1.19
 # Instructions of the kernels on an ESP32's core, measured on the car network: (each multiply-accumulate, each output).
 _ESTIMATE = {"conv2d": (1.25, 28), "depthwise_conv2d": (3.0, 45), "fully_connected": (8, 60)}
-_ESTIMATE_OTHERS = (0, 100)
+_ESTIMATE_OTHERS = (8, 100)
 # A float multiply-accumulate with its loads, in the plain loops of the float kernels, and an exp or tanh.
 _ESTIMATE_FLOAT = (9, 40)
 _CODE = 9_000  # bytes of the kernels' code, about

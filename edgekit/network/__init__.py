@@ -2,8 +2,9 @@
 
 ops         the kinds of op: facts, shapes, float32 arithmetic; activations has the functions of one value
 graph       Network, and functions on it
-keras       reads a Keras model; keras_activations its activations, keras_arithmetic its arithmetic,
-            keras_files opens files, keras_check compares a network that was read with its model
+keras       reads a Keras model: keras_windows its convolutions, poolings and reductions, keras_activations its
+            activations, keras_arithmetic its arithmetic; keras_files opens files, keras_check compares a network that
+            was read with its model
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 broadcasting  two tensors of different shapes
 dispatch    the table from a kind of op to a function
@@ -14,6 +15,7 @@ from edgekit.network import (
     activations,  # noqa: F401 (it enters its kinds)
     keras_activations,  # noqa: F401 (it enters its functions)
     keras_arithmetic,  # noqa: F401 (it enters its functions)
+    keras_windows,  # noqa: F401 (it enters its layers)
 )
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (

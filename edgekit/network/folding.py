@@ -1,7 +1,8 @@
 """Folds and fuses the ops of a network that was just read, as a converter does.
 
 A reader makes one op of each layer. Passes then fold explicit padding into convolutions, fold batch normalization into
-the weights of the op before or after, and fuse activations into the op before. The result has only ops that int8 has.
+the weights of the op before or after, fuse activations into the op before, and remove reshapes that cancel out. Int8
+has all ops of the result.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -27,13 +28,13 @@ def fold(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) 
     Returns:
         The ops, all of kinds in `OPS`; the outputs keep their names.
     """
-    folded = list(ops)
-    folded = _merge(folded, shapes, outputs, _padding)
+    folded = fold_padding(_above_reshapes(ops, shapes, outputs), shapes, outputs)
     folded = _merge(folded, shapes, outputs, _batch_norm)
     folded = _after_reshapes(folded, shapes, outputs)
     for absorb in (_batch_norm_before, _square, _activation):
         folded = _merge(folded, shapes, outputs, absorb)
-    return _named_apart([part for op in folded for part in _lower(op, shapes)])
+    folded = [part for op in folded for part in _lower(op, shapes)]
+    return _named_apart(merge_reshapes(folded, shapes, outputs))
 
 
 def _named_apart(ops: Sequence[Op]) -> list[Op]:
@@ -45,6 +46,74 @@ def _named_apart(ops: Sequence[Op]) -> list[Op]:
             name, n = f"{op.name}_{n}", n + 1
         named[name] = replace(op, name=name)
     return list(named.values())
+
+
+def fold_padding(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Make a convolution after a pad op one with SAME padding, where both are equal.
+
+    Args:
+        ops: in order.
+        shapes: dict from tensor name to shape.
+        outputs: names of the network's outputs.
+
+    Returns:
+        The ops. In int8 their results are the same, because a pad op keeps scale and zero point.
+    """
+    return _merge(ops, shapes, outputs, _padding)
+
+
+def merge_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Let a reshape of a reshape read what the first one reads, and remove reshapes that change nothing or are unused.
+
+    Args:
+        ops: in order.
+        shapes: dict from tensor name to shape.
+        outputs: names of the network's outputs.
+
+    Returns:
+        The ops; the outputs keep their names.
+    """
+    source: dict[str, str] = {}  # of a tensor that a reshape writes: the tensor with the same values in another shape
+    renamed: dict[str, str] = {}
+    merged = []
+    for op in ops:
+        op = replace(op, inputs=tuple(renamed.get(name, name) for name in op.inputs))
+        if op.kind == "reshape":
+            first = source.get(op.inputs[0], op.inputs[0])
+            same = [name for name in (first, op.inputs[0]) if shapes[name] == shapes[op.output]]
+            if same and op.output not in outputs:
+                renamed[op.output] = same[0]
+                continue
+            op = replace(op, inputs=(first,))
+            source[op.output] = first
+        merged.append(op)
+    read = {name for op in merged for name in op.inputs} | set(outputs)
+    return [op for op in merged if op.kind != "reshape" or op.output in read]
+
+
+def _above_reshapes(ops: Sequence[Op], shapes: dict[str, Shape], outputs: Collection[str]) -> list[Op]:
+    """Move activations and batch normalization from after a reshape to before it, so that they fuse with the op there.
+
+    A layer over a sequence is a layer over an image of height 1 between two reshapes.
+    """
+    moved = list(ops)
+    position = 0
+    while position < len(moved):
+        op, at = moved[position], position
+        position += 1
+        if op.kind not in TEMPORARY and op.kind not in ACTIVATIONS:
+            continue
+        readers = [other for other in moved for name in other.inputs if name == op.inputs[0]]
+        before = next((other for other in moved if other.output == op.inputs[0] and other.kind == "reshape"), None)
+        if before is None or len(readers) != 1 or op.inputs[0] in outputs:
+            continue
+        if op.kind == "batch_norm" and shapes[before.inputs[0]][-1] != shapes[before.output][-1]:
+            continue
+        shapes[before.output] = shapes[before.inputs[0]]  # the tensor between them has the shape before the reshape
+        position = moved.index(before)  # there may be another reshape before it
+        moved[position] = replace(op, inputs=before.inputs, output=before.output)
+        moved[at] = replace(before, inputs=(before.output,), output=op.output)
+    return moved
 
 
 def _merge(
@@ -72,8 +141,10 @@ def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
     """Turn padding before a VALID window into SAME padding, if both are equal; otherwise the padding stays an op."""
     if op.kind != "pad" or reader.kind not in ("conv2d", "depthwise_conv2d") or reader.padding != "valid":
         return None
+    if len(shapes[op.inputs[0]]) != 3 or any(map(any, op.paddings[2:])):
+        return None
     height, width, _ = shapes[op.inputs[0]]
-    if windows.same_padding((height, width), reader.window, reader.stride) != op.paddings:
+    if windows.same_padding((height, width), reader.reach, reader.stride) != op.paddings[:2]:
         return None
     return replace(reader, inputs=op.inputs, padding="same")
 
@@ -148,7 +219,7 @@ def _has_border(op: Op, shapes: dict[str, Shape]) -> bool:
     if op.window is None or op.padding != "same":
         return False
     height, width, _ = shapes[op.inputs[0]]
-    return any(map(any, windows.same_padding((height, width), op.window, op.stride)))
+    return any(map(any, windows.same_padding((height, width), op.reach, op.stride)))
 
 
 def _square(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:

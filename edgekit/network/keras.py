@@ -431,15 +431,6 @@ def _channels_last(layer):
         _refuse(layer, f"data_format={layer.data_format!r}")
 
 
-def _window_options(layer, **expected):
-    _channels_last(layer)
-    for name, value in expected.items():
-        got = getattr(layer, name, value)
-        if got != value:
-            _refuse(layer, f"{name}={got}")
-    return {"stride": tuple(layer.strides), "padding": layer.padding}
-
-
 def _weights(layer):
     """The kernel, with its low-rank adaptation (LoRA) added if there is one, and the bias."""
     return [np.asarray(w, np.float32) for w in (layer.kernel, layer.bias) if w is not None]
@@ -447,27 +438,6 @@ def _weights(layer):
 
 def _bias(layer, weights, out):
     return np.asarray(weights[1] if layer.use_bias else np.zeros(out), np.float32)
-
-
-@_layer("Conv2D", makes=("conv2d",))
-def _conv2d(reader, layer, inputs):
-    options = _window_options(layer, dilation_rate=(1, 1), groups=1)
-    weights = _weights(layer)
-    kernel = np.ascontiguousarray(weights[0].transpose(3, 0, 1, 2))
-    bias = _bias(layer, weights, len(kernel))
-    then = _activation_of(layer)
-    return reader.add("conv2d", layer.name, inputs, weights=kernel, bias=bias, then=then, **options)
-
-
-@_layer("DepthwiseConv2D", makes=("depthwise_conv2d",))
-def _depthwiseconv2d(reader, layer, inputs):
-    options = _window_options(layer, dilation_rate=(1, 1))
-    weights = _weights(layer)
-    height, width, channels, multiplier = weights[0].shape
-    kernel = weights[0].reshape(1, height, width, channels * multiplier)
-    bias = _bias(layer, weights, channels * multiplier)
-    then = _activation_of(layer)
-    return reader.add("depthwise_conv2d", layer.name, inputs, weights=kernel, bias=bias, then=then, **options)
 
 
 @_layer("Dense", makes=("fully_connected",))
@@ -506,24 +476,6 @@ def _concatenate(reader, layer, inputs):
     if not 0 <= axis < rank:
         _refuse(layer, f"axis={layer.axis}")
     return reader.add("concatenate", layer.name, inputs, axis=axis)
-
-
-@_layer("AveragePooling2D", makes=("average_pool2d",))
-def _averagepooling2d(reader, layer, inputs):
-    options = _window_options(layer)
-    return reader.add("average_pool2d", layer.name, inputs, pool=tuple(layer.pool_size), **options)
-
-
-@_layer("MaxPooling2D", makes=("max_pool2d",))
-def _maxpooling2d(reader, layer, inputs):
-    options = _window_options(layer)
-    return reader.add("max_pool2d", layer.name, inputs, pool=tuple(layer.pool_size), **options)
-
-
-@_layer("GlobalAveragePooling2D", makes=("mean",))
-def _globalaveragepooling2d(reader, layer, inputs):
-    _channels_last(layer)
-    return reader.add("mean", layer.name, inputs, keepdims=bool(layer.keepdims))
 
 
 @_layer("ZeroPadding2D", makes=("pad",))

@@ -2,7 +2,8 @@
 
 Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels are last. Weights are
 
-    conv2d              (out, height, width, in)
+    conv2d              (out, height, width, in / groups)
+    transpose_conv2d    (out, height, width, in)
     depthwise_conv2d    (1, height, width, out), where out = in * multiplier
     fully_connected     (out, in)
 """
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.errors import InvalidValue
 from edgekit.network import broadcasting, windows
 from edgekit.network.dispatch import Dispatch
 
@@ -41,15 +43,18 @@ class Op:
         weight_scales: float32, shape (out,) or (1,); only in a `QuantizedNetwork`.
         stride: (vertical, horizontal).
         padding: "same" or "valid".
+        dilation: (vertical, horizontal) distance of neighboring cells of the window.
         activation: a key of `ACTIVATIONS`, fused into this op.
         pool: (height, width) of a pooling window.
         paddings: ((top, bottom), (left, right)) of a pad op, filled with the real value 0.
         axis: of a concatenation, counted without the batch.
-        keepdims: whether a mean over height and width keeps them as 1 x 1; whether a fully_connected op is applied to
-            each row of its input (the last axis), instead of to all its values at once.
+        axes: over which a mean, sum, maximum or minimum goes, counted without the batch.
+        keepdims: whether these axes stay, with the size 1; whether a fully_connected op is applied to each row of its
+            input (the last axis), instead of to all its values at once.
         alpha: the slope of a leaky ReLU below 0.
         beta: the factor before the exponentials of a softmax.
         approximate: whether a GELU is computed with tanh; otherwise with the error function.
+        output_size: (height, width) of the output of a transposed convolution.
     """
 
     kind: str
@@ -61,14 +66,17 @@ class Op:
     weight_scales: np.ndarray | None = None
     stride: tuple[int, int] = (1, 1)
     padding: str = "valid"
+    dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
     pool: tuple[int, int] | None = None
     paddings: tuple[tuple[int, int], tuple[int, int]] | None = None
     axis: int | None = None
+    axes: tuple[int, ...] = (0, 1)
     keepdims: bool = False
     alpha: float = 0.0
     beta: float = 1.0
     approximate: bool = False
+    output_size: tuple[int, int] | None = None
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -76,6 +84,11 @@ class Op:
         if self.weights is None:
             return self.pool
         return self.weights.shape[1:3] if self.weights.ndim == 4 else None
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """(height, width) from the first to the last cell of the window, with the gaps of its dilation."""
+        return windows.reach(self.window or (1, 1), self.dilation)
 
 
 @dataclass(frozen=True)
@@ -157,37 +170,49 @@ def _moved_window(channels: Callable[[Op, int], int]) -> Callable[[Op, Sequence[
 
     def shape(op, shapes):
         height, width, depth = shapes[0]
-        return (*windows.output_size((height, width), op.window, op.stride, op.padding), channels(op, depth))
+        return (*windows.output_size((height, width), op.reach, op.stride, op.padding), channels(op, depth))
 
     return shape
 
 
 @kind(
     "conv2d",
-    options=("stride", "padding", "activation"),
+    options=("stride", "padding", "dilation", "activation"),
     weighted=True,
     shape=_moved_window(lambda op, depth: op.weights.shape[0]),
     macs=lambda op, shape: shape[0] * shape[1] * op.weights.size,
 )
 def _conv2d(op, inputs, shape):
-    x = windows.pad_for(inputs[0], op.window, op.stride, op.padding, 0.0)
-    y = windows.conv2d(x, op.weights, op.stride)
+    x = windows.pad_for(inputs[0], op.reach, op.stride, op.padding, 0.0)
+    y = windows.conv2d(x, op.weights, op.stride, op.dilation)
     y += op.bias
     return y
 
 
 @kind(
     "depthwise_conv2d",
-    options=("stride", "padding", "activation"),
+    options=("stride", "padding", "dilation", "activation"),
     weighted=True,
     shape=_moved_window(lambda op, depth: op.weights.shape[-1]),
     macs=lambda op, shape: int(np.prod(shape)) * op.window[0] * op.window[1],
 )
 def _depthwise_conv2d(op, inputs, shape):
-    x = windows.pad_for(inputs[0], op.window, op.stride, op.padding, 0.0)
-    y = windows.depthwise_conv2d(x, op.weights, op.stride)
+    x = windows.pad_for(inputs[0], op.reach, op.stride, op.padding, 0.0)
+    y = windows.depthwise_conv2d(x, op.weights, op.stride, op.dilation)
     y += op.bias
     return y
+
+
+# Its window moves over the output: stride, padding and size are those of the convolution from the output to the input.
+@kind(
+    "transpose_conv2d",
+    options=("stride", "padding", "output_size", "activation"),
+    weighted=True,
+    shape=lambda op, shapes: (*op.output_size, len(op.weights)),
+    macs=lambda op, shape: prod(windows.output_size(shape[:2], op.window, op.stride, op.padding)) * op.weights.size,
+)
+def _transpose_conv2d(op, inputs, shape):
+    return windows.transpose_conv2d(inputs[0], op.weights, op.stride, op.padding, op.output_size) + op.bias
 
 
 @kind(
@@ -277,13 +302,39 @@ def _max_pool2d(op, inputs, shape):
     return windows.max_pool2d(x, op.pool, op.stride)
 
 
-@kind(
-    "mean",
-    options=("keepdims",),
-    shape=lambda op, shapes: (1, 1, shapes[0][-1]) if op.keepdims else (shapes[0][-1],),
-)
+def _reduced(op, shapes):
+    rank = len(shapes[0])
+    if not op.axes or not set(op.axes) <= set(range(rank)):
+        raise InvalidValue(f"{op.name!r} goes over the axes {op.axes} of a tensor of shape {shapes[0]}")
+    if op.keepdims:
+        return tuple(1 if axis in op.axes else size for axis, size in enumerate(shapes[0]))
+    if len(set(op.axes)) == rank:
+        raise InvalidValue(f"{op.name!r} goes over all axes, and nothing is left of the shape: use keepdims=True")
+    return tuple(size for axis, size in enumerate(shapes[0]) if axis not in op.axes)
+
+
+def _batch_axes(op):
+    return tuple(axis + 1 for axis in op.axes)
+
+
+@kind("mean", options=("axes", "keepdims"), shape=_reduced)
 def _mean(op, inputs, shape):
-    return inputs[0].mean(axis=(1, 2), dtype=np.float32, keepdims=op.keepdims)
+    return inputs[0].mean(axis=_batch_axes(op), dtype=np.float32, keepdims=op.keepdims)
+
+
+@kind("sum", options=("axes", "keepdims"), shape=_reduced)
+def _sum(op, inputs, shape):
+    return inputs[0].sum(axis=_batch_axes(op), dtype=np.float32, keepdims=op.keepdims)
+
+
+@kind("reduce_max", options=("axes", "keepdims"), shape=_reduced, same_scale=True)
+def _reduce_max(op, inputs, shape):
+    return inputs[0].max(axis=_batch_axes(op), keepdims=op.keepdims)
+
+
+@kind("reduce_min", options=("axes", "keepdims"), shape=_reduced, same_scale=True)
+def _reduce_min(op, inputs, shape):
+    return inputs[0].min(axis=_batch_axes(op), keepdims=op.keepdims)
 
 
 def _padded(op, shapes):

@@ -19,6 +19,11 @@ def one_thread() -> AbstractContextManager:
     return threadpool_limits(1, "blas")
 
 
+def reach(window: Pair, dilation: Pair) -> Pair:
+    """(height, width) from the first to the last cell of a window whose cells are `dilation` cells apart."""
+    return (window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1
+
+
 def output_size(size: Pair, window: Pair, stride: Pair, padding: str) -> Pair:
     """(height, width) of the output of a window moved over an input of this (height, width)."""
     if padding == "same":
@@ -45,11 +50,12 @@ def pad_for(x: np.ndarray, window: Pair, stride: Pair, padding: str, value: floa
     return padded
 
 
-def taps(x: np.ndarray, window: Pair, stride: Pair) -> Iterator[np.ndarray]:
+def taps(x: np.ndarray, window: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Iterator[np.ndarray]:
     """For each cell of the window in turn, the inputs under it at every output position."""
-    height, width = output_size(x.shape[1:3], window, stride, "valid")
-    for row in range(window[0]):
-        for column in range(window[1]):
+    rows, columns = reach(window, dilation)
+    height, width = output_size(x.shape[1:3], (rows, columns), stride, "valid")
+    for row in range(0, rows, dilation[0]):
+        for column in range(0, columns, dilation[1]):
             yield (
                 x[
                     :,
@@ -59,26 +65,34 @@ def taps(x: np.ndarray, window: Pair, stride: Pair) -> Iterator[np.ndarray]:
             )
 
 
-def conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
-    """Convolution without padding as one matrix product; weights (out, height, width, in)."""
-    out, height, width, _ = weights.shape
+def conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair, dilation: Pair = (1, 1)) -> np.ndarray:
+    """Convolution without padding as one matrix product; weights (out, height, width, in).
+
+    If the weights have fewer input channels than x, they are in groups: the first filters read the first channels, and
+    so on.
+    """
+    out, height, width, depth = weights.shape
+    if depth < x.shape[-1]:
+        groups = x.shape[-1] // depth
+        parts = zip(np.split(x, groups, axis=-1), np.split(weights, groups), strict=True)
+        return np.concatenate([conv2d(inputs, filters, stride, dilation) for inputs, filters in parts], axis=-1)
     window = (height, width)
     if window == (1, 1):
         columns = x[:, :: stride[0], :: stride[1]]
     else:
-        columns = np.concatenate(list(taps(x, window, stride)), axis=-1)
+        columns = np.concatenate(list(taps(x, window, stride, dilation)), axis=-1)
     n, height, width, depth = columns.shape
     return (columns.reshape(-1, depth) @ weights.reshape(out, -1).T.astype(x.dtype)).reshape(n, height, width, out)
 
 
-def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.ndarray:
+def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair, dilation: Pair = (1, 1)) -> np.ndarray:
     """Each input channel with its own filters, without padding; weights (1, height, width, in * multiplier)."""
     _, rows, columns, out = weights.shape
     if out != x.shape[-1]:
         x = np.repeat(x, out // x.shape[-1], axis=-1)
     filters = weights.reshape(-1, out).astype(x.dtype)
     total = product = None
-    for tap, row in zip(taps(x, (rows, columns), stride), filters, strict=True):
+    for tap, row in zip(taps(x, (rows, columns), stride, dilation), filters, strict=True):
         if total is None:
             total = tap * row
             product = np.empty_like(total)
@@ -86,6 +100,31 @@ def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair) -> np.nda
             np.multiply(tap, row, out=product)
             total += product
     return total
+
+
+def transpose_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair, padding: str, size: Pair) -> np.ndarray:
+    """Each input pixel adds its filters to the outputs under the window, which moves over the output.
+
+    Args:
+        x: array (N, height, width, in).
+        weights: (out, height, width, in).
+        stride: how far the window moves over the output from one input pixel to the next.
+        padding: "same" or "valid", of the convolution that goes from the output's size to the input's.
+        size: (height, width) of the output.
+
+    Returns:
+        array (N, *size, out).
+    """
+    n, height, width, _ = x.shape
+    out, rows, columns, _ = weights.shape
+    (top, _), (left, _) = same_padding(size, (rows, columns), stride) if padding == "same" else ((0, 0), (0, 0))
+    down, across = (height - 1) * stride[0] + 1, (width - 1) * stride[1] + 1
+    total = np.zeros((n, max(top + size[0], down + rows - 1), max(left + size[1], across + columns - 1), out), x.dtype)
+    for row in range(rows):
+        for column in range(columns):
+            filters = weights[:, row, column].T.astype(x.dtype)
+            total[:, row : row + down : stride[0], column : column + across : stride[1]] += x @ filters
+    return total[:, top : top + size[0], left : left + size[1]]
 
 
 def max_pool2d(x: np.ndarray, pool: Pair, stride: Pair) -> np.ndarray:

@@ -71,7 +71,8 @@ def _pairs(network):
             if len(after) != 1 or passed[-1] in network.outputs:
                 break
             reader = network.ops[after[0]]
-            if reader.kind in ("conv2d", "depthwise_conv2d"):
+            grouped = reader.kind == "conv2d" and reader.weights.shape[-1] != network.shapes[passed[-1]][-1]
+            if reader.kind in ("conv2d", "depthwise_conv2d") and not grouped:
                 yield first, after[0], passed
             if not OPS[reader.kind].scales_through or reader.activation in ("relu6", "relu_n1_to_1"):
                 break

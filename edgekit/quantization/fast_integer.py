@@ -133,6 +133,8 @@ def _fully_connected(network, op, z_in):
 @ACCUMULATE.register("conv2d")
 def _conv2d(network, op, z_in):
     out, *window, channels = op.weights.shape
+    if op.dilation != (1, 1) or channels < network.shapes[op.inputs[0]][-1]:
+        return _spread_conv2d(network, op, z_in)
     weights = np.ascontiguousarray(op.weights.reshape(out, -1).T, z_in.dtype)
     height, width, _ = network.shapes[op.output]
     pointwise = window == [1, 1]
@@ -159,9 +161,43 @@ def _conv2d(network, op, z_in):
     return accumulate
 
 
+def _spread_conv2d(network, op, z_in):
+    """A convolution with gaps between the cells of its window, or in groups of channels."""
+    out, rows, columns, depth = op.weights.shape
+    groups = network.shapes[op.inputs[0]][-1] // depth
+    weights = op.weights.reshape(groups, out // groups, -1).transpose(0, 2, 1)
+    weights = np.ascontiguousarray(weights, z_in.dtype)
+    height, width, _ = network.shapes[op.output]
+
+    def accumulate(q, workspace):
+        x = _padded(q, op, z_in, workspace)
+        image, row, column, value = x.strides
+        (down, across), (below, beside) = op.stride, op.dilation
+        under = np.lib.stride_tricks.as_strided(
+            x,
+            (groups, len(q), height, width, rows, columns, depth),
+            (depth * value, image, down * row, across * column, below * row, beside * column, value),
+        )
+        patches = workspace("columns", under.shape, z_in.dtype)
+        np.copyto(patches, under)
+        return np.matmul(patches.reshape(groups, -1, rows * columns * depth), weights).transpose(1, 0, 2)
+
+    return accumulate
+
+
+@ACCUMULATE.register("transpose_conv2d")
+def _transpose_conv2d(network, op, z_in):
+    weights = op.weights.astype(z_in.dtype)
+    return lambda q, workspace: windows.transpose_conv2d(q - z_in, weights, op.stride, op.padding, op.output_size)
+
+
 @ACCUMULATE.register("depthwise_conv2d")
 def _depthwise_conv2d(network, op, z_in):
     _, rows, columns, out = op.weights.shape
+    if op.dilation != (1, 1):
+        return lambda q, workspace: windows.depthwise_conv2d(
+            _padded(q, op, z_in, workspace), op.weights, op.stride, op.dilation
+        )
     size, channels = network.shapes[op.inputs[0]][:2], network.shapes[op.inputs[0]][2]
     height, width, _ = network.shapes[op.output]
     down, across = op.stride
@@ -223,8 +259,8 @@ def _padded(q, op, z_in, workspace):
     n, height, width, channels = q.shape
     top = left = bottom = right = 0
     if op.padding == "same":
-        (top, bottom), (left, right) = windows.same_padding((height, width), op.window, op.stride)
+        (top, bottom), (left, right) = windows.same_padding((height, width), op.reach, op.stride)
     shape = (n, top + height + bottom, left + width + right, channels)
-    x = workspace(f"padded {top} {left}", shape, z_in.dtype, zero=True)
+    x = workspace(("padded", top, bottom, left, right), shape, z_in.dtype, zero=True)
     np.subtract(q, z_in, out=x[:, top : top + height, left : left + width])
     return x

@@ -171,17 +171,19 @@ def accumulate(network: Quantized, op: Op) -> Callable[[np.ndarray], np.ndarray]
         if op.kind == "fully_connected":
             total = x.reshape(-1, weights.shape[1]) @ weights.T
             total = total.reshape(len(x), *network.shapes[op.output])
+        elif op.kind == "transpose_conv2d":
+            total = windows.transpose_conv2d(x, weights, op.stride, op.padding, op.output_size)
         else:
             # The border is z_in, which is the real 0: after the subtraction, 0.
-            x = windows.pad_for(x, op.window, op.stride, op.padding, 0)
+            x = windows.pad_for(x, op.reach, op.stride, op.padding, 0)
             convolve = windows.conv2d if op.kind == "conv2d" else windows.depthwise_conv2d
-            total = convolve(x, weights, op.stride)
+            total = convolve(x, weights, op.stride, op.dilation)
         return total.astype(np.int64)
 
     return sums
 
 
-@STEP.register("conv2d", "depthwise_conv2d", "fully_connected")
+@STEP.register("conv2d", "depthwise_conv2d", "transpose_conv2d", "fully_connected")
 def _weighted(network, op):
     z_out = network.quantization[op.output].zero_point
     multipliers, shifts = requantization(network, op)
@@ -247,17 +249,34 @@ def _squared_difference(network, op):
     return step
 
 
-@STEP.register("mean")
-def _mean(network, op):
+@STEP.register("mean", "sum")
+def _reduced_sum(network, op):
     source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
-    cells = int(np.prod(network.shapes[op.inputs[0]][:2]))
-    multiplier, shift = formulas.mean_multiplier(source.scale, result.scale, cells)
+    count, multiplier, shift = sum_scales(network, op)
+    axes = tuple(axis + 1 for axis in op.axes)
 
     def step(inputs):
-        total = inputs[0].sum(axis=(1, 2), dtype=np.int64, keepdims=op.keepdims) - cells * source.zero_point
+        total = inputs[0].sum(axis=axes, dtype=np.int64, keepdims=op.keepdims) - count * source.zero_point
         return np.clip(requantize(total, multiplier, shift) + result.zero_point, QMIN, QMAX).astype(np.int8)
 
     return step
+
+
+def sum_scales(network: Quantized, op: Op) -> tuple[int, int, int]:
+    """(number of values in a sum, multiplier, shift) of a mean or sum; a mean's division is in the multiplier."""
+    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
+    shape = network.shapes[op.inputs[0]]
+    count = int(np.prod([shape[axis] for axis in op.axes]))
+    if op.kind == "mean":
+        return (count, *formulas.mean_multiplier(source.scale, result.scale, count))
+    return (count, *formulas.rescale_multiplier(source.scale, result.scale))
+
+
+@STEP.register("reduce_max", "reduce_min")
+def _reduce(network, op):
+    reduce = np.max if op.kind == "reduce_max" else np.min
+    axes = tuple(axis + 1 for axis in op.axes)
+    return lambda inputs: reduce(inputs[0], axis=axes, keepdims=op.keepdims)
 
 
 @STEP.register("average_pool2d")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import OPS, Op
+from edgekit.network import OPS, Op, windows
 
 
 def _no_options(writer: Any, op: Op, options: Any) -> None:
@@ -29,10 +29,13 @@ class Operator:
     Attributes:
         code: the name of its operator in the schema.
         options: the name of its options in the schema; None if it has none.
-        int8_version: the first version of the operator with int8; in float32 all have version 1.
+        int8_version: the first version of the operator with int8.
+        float_version: the version in float32.
         also: other operator codes that are read as this kind.
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
+        least_version: function(network, op) to the version that this op needs, if that can be more.
+        order: the places in the file of the operator's inputs, if they are not activations, weights, bias, constants.
         read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
         in_micro: the types in which TensorFlow Lite Micro has it; LiteRT has it in both.
         rescaled_before: whether a file in int8 may give its output another scale than its input's, though the kind has
@@ -42,12 +45,26 @@ class Operator:
     code: str
     options: str | None = None
     int8_version: int = 2
+    float_version: int = 1
     also: tuple[str, ...] = ()
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
+    least_version: Callable[[Any, Op], int] = lambda network, op: 1
+    order: tuple[int, ...] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
     in_micro: tuple[str, ...] = ("float32", "int8")
     rescaled_before: bool = False
+
+    def written(self, inputs: list[int]) -> list[int]:
+        """The inputs in the order of the file; -1 for one that is left out."""
+        return [inputs[place] for place in self.order] if self.order else inputs
+
+    def read_inputs(self, inputs: list[int]) -> list[int]:
+        """The reverse of `written`."""
+        if not self.order:
+            return inputs
+        known = dict(zip(self.order, inputs, strict=False))
+        return [known.get(place, -1) for place in range(len(self.order))]
 
     @property
     def micro(self) -> str:
@@ -67,16 +84,26 @@ def _read_window(call):
 
 def _write_convolution(writer, op, options):
     _write_window(writer, op, options)
-    options.dilationHFactor = options.dilationWFactor = 1
+    options.dilationHFactor, options.dilationWFactor = op.dilation
     if op.kind == "depthwise_conv2d":
         options.depthMultiplier = op.weights.shape[-1] // writer.network.shapes[op.inputs[0]][-1]
 
 
 def _read_convolution(call):
     dilation = (call.options.dilationHFactor, call.options.dilationWFactor)
-    if dilation != (1, 1):
+    if min(dilation) < 1:
         call.refuse(f"dilation {dilation}")
-    return _read_window(call)
+    return _read_window(call) | {"dilation": dilation}
+
+
+def _read_transposed(call):
+    options, filters, size = _read_window(call), call.weights_shape(4), call.output_tensor.shape
+    if size is None or len(size) != 4 or len(call.shape(0)) != 3:
+        call.refuse("an input or output that is no image")
+    size = tuple(int(n) for n in size[1:3])
+    if windows.output_size(size, filters[1:3], options["stride"], options["padding"]) != call.shape(0)[:2]:
+        call.refuse(f"the output size {size} with an input of shape {call.shape(0)}")
+    return options | {"output_size": size}
 
 
 def _write_fully_connected(writer, op, options):
@@ -116,11 +143,24 @@ def _write_keepdims(writer, op, options):
     options.keepDims = op.keepdims
 
 
-def _read_mean(call):
-    axes = call.constant(1, np.int32)
-    if axes is None or sorted(axes.reshape(-1) % 4) != [1, 2] or len(call.shape(0)) != 3:
-        call.refuse("other axes than height and width")
-    return {"keepdims": bool(call.options.keepDims)}
+def _read_axes(call):
+    axes, rank = call.constant(1, np.int32), len(call.shape(0)) + 1
+    if axes is None or not axes.size or np.any(axes < -rank) or np.any(axes >= rank):
+        call.refuse("axes that are computed or that its input does not have")
+    axes = sorted({int(axis) % rank for axis in axes.reshape(-1)})
+    if axes[0] == 0:
+        call.refuse("the batch among its axes")
+    if len(axes) == rank - 1 and not call.options.keepDims:
+        call.refuse("all axes, of which it keeps none")
+    return {"axes": tuple(axis - 1 for axis in axes), "keepdims": bool(call.options.keepDims)}
+
+
+def _axes(writer, op):
+    return [writer.constant(f"{op.name}/axis", [axis + 1 for axis in op.axes])]
+
+
+def _reduction(code):
+    return Operator(code, "ReducerOptions", write=_write_keepdims, constants=_axes, read=_read_axes)
 
 
 def _read_pad(call):
@@ -182,13 +222,30 @@ def _read_hard_swish(call):
 
 # The operator for each kind of op.
 OPERATORS = {
-    "conv2d": Operator("CONV_2D", "Conv2DOptions", 3, write=_write_convolution, read=_read_convolution),
+    "conv2d": Operator(
+        "CONV_2D",
+        "Conv2DOptions",
+        3,
+        write=_write_convolution,
+        read=_read_convolution,
+        least_version=lambda network, op: 6 if op.weights.shape[-1] < network.shapes[op.inputs[0]][-1] else 1,  # groups
+    ),
     "depthwise_conv2d": Operator(
         "DEPTHWISE_CONV_2D",
         "DepthwiseConv2DOptions",
         3,
         write=_write_convolution,
         read=_read_convolution,
+    ),
+    "transpose_conv2d": Operator(
+        "TRANSPOSE_CONV",
+        "TransposeConvOptions",
+        4,
+        4,
+        write=_write_window,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *writer.network.shapes[op.output]))],
+        order=(3, 1, 0, 2),
+        read=_read_transposed,
     ),
     "fully_connected": Operator(
         "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
@@ -202,13 +259,10 @@ OPERATORS = {
     "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
-    "mean": Operator(
-        "MEAN",
-        "ReducerOptions",
-        write=_write_keepdims,
-        constants=lambda writer, op: [writer.constant(f"{op.name}/axis", [1, 2])],
-        read=_read_mean,
-    ),
+    "mean": _reduction("MEAN"),
+    "sum": _reduction("SUM"),
+    "reduce_max": _reduction("REDUCE_MAX"),
+    "reduce_min": _reduction("REDUCE_MIN"),
     "pad": Operator(
         "PAD",
         "PadOptions",

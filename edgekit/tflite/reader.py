@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
+from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, folding, output_shape
 from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis, finest_output
+from edgekit.tflite.dilation import with_dilation
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
 
 SUPPORTED = (
@@ -52,7 +53,7 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
         raise InvalidValue(f"this .tflite file is damaged: {type(error).__name__} while reading it ({error})") from None
     if len(graphs) != 1:
         raise InvalidValue(f"this .tflite file holds {len(graphs)} subgraphs (control flow); one is supported")
-    return _Reader(schema, model, graphs[0], operators).network(name)
+    return _Reader(schema, model, graphs[0], with_dilation(schema, model, graphs[0], operators)).network(name)
 
 
 def _code(schema, model, operator):
@@ -95,6 +96,7 @@ class _Reader:
         for output in ends:
             if output not in self.shapes or not self.ops:
                 raise InvalidValue(f"nothing in this file computes its output {output!r}")
+        self.fold_padding(ends)
         constants = self.constants
         network = Network(name, inputs, ends, self.shapes, tuple(self.ops), constants=constants)
         if self.quantization:
@@ -103,6 +105,14 @@ class _Reader:
             )
         check_numbers(network)
         return network
+
+    def fold_padding(self, outputs):
+        """Let a PAD before a convolution become its SAME padding, where both are equal; drop the tensor between."""
+        before = {op.output for op in self.ops}
+        self.ops = folding.fold_padding(self.ops, self.shapes, outputs)
+        for name in before - {op.output for op in self.ops}:
+            del self.shapes[name]
+            self.quantization.pop(name, None)
 
     def own(self):
         return any(entry.name == b"model_name" for entry in self.model.metadata or ())
@@ -170,7 +180,7 @@ class _Reader:
                 f"{self.names[output]!r} is computed by {code}, which is not supported; supported are {SUPPORTED}"
             )
         kind = KINDS[code]
-        inputs = [int(i) for i in operator.inputs]
+        inputs = OPERATORS[kind].read_inputs([int(i) for i in operator.inputs])
         call = Call(self, code, operator.builtinOptions, inputs, output)
         reads = OPS[kind].inputs or len(inputs)
         for index in inputs[:reads]:
@@ -257,8 +267,10 @@ class _Reader:
             call.refuse("weights that are computed")
         size = self.shapes[self.names[inputs[0]]]
         out = weights.shape[channel_axis(kind)]
-        if kind == "conv2d" and weights.shape[-1] != size[-1]:
-            call.refuse(f"groups: {weights.shape[-1]} of {size[-1]} channels")
+        if kind == "conv2d" and (size[-1] % weights.shape[-1] or out % (size[-1] // weights.shape[-1])):
+            call.refuse(f"{out} filters of {weights.shape[-1]} channels on {size[-1]} channels")
+        if kind == "transpose_conv2d" and weights.shape[-1] != size[-1]:
+            call.refuse(f"filters of {weights.shape[-1]} channels on {size[-1]} channels")
         has_bias = len(inputs) > 2 and inputs[2] >= 0
         kind_of_bias = np.int32 if self.quantization else np.float32
         if has_bias and self.type(inputs[2]) != ("INT32" if self.quantization else "FLOAT32"):

@@ -137,21 +137,25 @@ class Writer:
             inputs = [*inputs, *self._weights(op)]
         if OPERATORS[op.kind].constants:
             inputs = [*inputs, *OPERATORS[op.kind].constants(self, op)]
-        operator.inputs, operator.outputs = inputs, [output]
+        operator.inputs, operator.outputs = OPERATORS[op.kind].written(inputs), [output]
         if name := OPERATORS[op.kind].options:
             operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
             operator.builtinOptions = self._options(op, name)
         self.operators.append(operator)
 
     def _opcode(self, op):
-        code = getattr(self.schema.BuiltinOperator, OPERATORS[op.kind].code)
+        operator = OPERATORS[op.kind]
+        code = getattr(self.schema.BuiltinOperator, operator.code)
+        version = operator.int8_version if self.quantization else operator.float_version
+        version = max(version, operator.least_version(self.network, op))
         for index, known in enumerate(self.codes):
             if known.builtinCode == code:
+                known.version = max(known.version, version)
                 return index
         entry = self.schema.OperatorCodeT()
         entry.builtinCode = code
         entry.deprecatedBuiltinCode = min(code, 127)
-        entry.version = OPERATORS[op.kind].int8_version if self.quantization else 1
+        entry.version = version
         self.codes.append(entry)
         return len(self.codes) - 1
 

@@ -93,6 +93,24 @@ def every_op():
     return network.from_keras(keras.Model(source, layers.Dense(5, activation="softmax")(x), name="every op"))
 
 
+def every_window():
+    """Convolutions with dilation, in groups, transposed and over a sequence; reductions."""
+    keras.utils.set_random_seed(4)
+    layers = keras.layers
+    source = keras.Input((9, 7, 4))
+    x = layers.Conv2D(6, 3, dilation_rate=(2, 1), padding="same", activation="relu")(source)
+    x = layers.Conv2D(6, 2, groups=3, strides=2, padding="same")(x)
+    x = layers.Conv2DTranspose(3, 3, strides=(2, 3), padding="same", activation="relu")(x)
+    y = layers.DepthwiseConv2D(3, strides=(1, 3), dilation_rate=1, depth_multiplier=2)(x)
+    y = layers.DepthwiseConv2D((2, 1), dilation_rate=(3, 1))(y)
+    z = layers.Conv1D(4, 3, padding="causal", dilation_rate=2)(layers.Reshape((24, 15))(x))
+    z = layers.Conv1DTranspose(2, 4, strides=3)(layers.MaxPooling1D(5, padding="same")(z))
+    ends = [layers.GlobalMaxPooling2D()(y), layers.GlobalAveragePooling1D()(z), keras.ops.sum(x, axis=(1, 3))]
+    return network.from_keras(
+        keras.Model(source, layers.Concatenate()([*ends, keras.ops.min(z, axis=2)]), name="every window")
+    )
+
+
 def xor():
     return network.from_keras(models.xor_mlp())
 
@@ -112,7 +130,13 @@ def same_names():
     return network.from_keras(keras.Model(x, keras.layers.Add(name="d")([first(x), second(first(x))])))
 
 
-NETWORKS = {"xor": xor, "every op": every_op, "add of three": add_of_three, "same names": same_names}
+NETWORKS = {
+    "xor": xor,
+    "every op": every_op,
+    "every window": every_window,
+    "add of three": add_of_three,
+    "same names": same_names,
+}
 
 
 def quantized(net, seed=0):
@@ -224,6 +248,18 @@ def test_the_ops_that_the_random_networks_leave_out_are_bit_exact_in_c_and_on_th
         np.testing.assert_array_equal(outputs.ravel(), int8.run(q[:3]).ravel())
 
 
+def test_every_window_is_bit_exact_on_the_emulated_cores():
+    from edgekit.cost import emulator
+
+    require(emulator.COMPILER)
+    require(emulator.EMULATOR)
+    net = quantized(every_window())
+    x = int8_inputs(net, 2)
+    for core in emulator.CORES:
+        outputs = np.array(emulator.infer(net, x, core).outputs)
+        np.testing.assert_array_equal(outputs.reshape(net.run(x).shape), net.run(x))
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("language", [("c", "c99"), ("c++", "c++11"), ("c++", "c++20")], ids=lambda pair: pair[1])
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -243,9 +279,10 @@ def test_the_c_wants_nothing_but_memcpy_and_allocates_nothing(tmp_path):
     assert {line.split()[-1] for line in symbols.stdout.splitlines()} <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
 
 
+@pytest.mark.parametrize("make", [every_op, every_window])
 @pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_sanitizers_are_silent(kind, tmp_path):
-    net = every_op()
+def test_sanitizers_are_silent(kind, make, tmp_path):
+    net = make()
     if kind == "int8":
         net = quantized(net)
     codegen.export(net, "net", tmp_path)

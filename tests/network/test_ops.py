@@ -71,7 +71,8 @@ def test_every_op_is_read_back_from_the_file_it_is_written_to(kind):
 
 def test_every_kernel_is_in_the_c_of_some_op_and_every_c_has_its_kernel():
     written = ""
-    for kind, changes in [*((kind, {}) for kind in OPS), ("gelu", {"approximate": False})]:
+    others = [("gelu", {"approximate": False}), ("conv2d", {"dilation": (1, 2)})]
+    for kind, changes in [*((kind, {}) for kind in OPS), *others]:
         net, x = one_of_each.network(kind, **changes)
         for model in (net, quantization.quantize(net, calibration.calibrate(net, x))):
             written += codegen.compile_network(model, "net").source

@@ -1,5 +1,7 @@
 """The fast code for an op with weights gives the integers of the plain code, wherever it has a proof."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,38 @@ def test_fast_and_plain_are_bit_exact(kind, seed):
     )
     fast = fast_integer.fast_step(network, op)
     np.testing.assert_array_equal(fast(q, fast_integer.Workspace()), integer.STEP[op.kind](network, op)([q]))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("dilation", "groups"), [((2, 1), 1), ((1, 1), 2), ((2, 3), 4)])
+@pytest.mark.parametrize("kind", ["conv2d", "depthwise_conv2d"])
+def test_fast_and_plain_are_bit_exact_with_dilation_and_groups(kind, dilation, groups, padding):
+    network, op, q = one_op(kind, 5, stride=(2, 1), padding=padding)
+    if kind == "conv2d":
+        op = replace(op, weights=op.weights[..., : 4 // groups])
+    op = replace(op, dilation=dilation)
+    shapes = network.shapes | {"y": output_shape(op, [network.shapes["x"]])}
+    network = replace(network, ops=(op,), shapes=shapes)
+    fast = fast_integer.fast_step(network, op)
+    np.testing.assert_array_equal(fast(q, fast_integer.Workspace()), integer.STEP[op.kind](network, op)([q]))
+
+
+def test_a_border_of_zeros_is_not_one_that_another_op_wrote_to():
+    """Both ops need an array of 7 x 7, with a border on other sides of it."""
+    random = np.random.default_rng(0)
+    scales = {"weight_scales": np.full(3, 0.01, np.float32), "bias": np.zeros(3, np.int32)}
+    filters = [random.integers(-127, 128, (3, *size, 3)).astype(np.int8) for size in ((2, 2), (3, 3))]
+    ops = (
+        Op("conv2d", "first", ("x",), "y", filters[0], **scales),
+        Op("conv2d", "second", ("y",), "z", filters[1], **scales, stride=(2, 2), padding="same"),
+    )
+    shapes = {"x": (7, 7, 3), "y": (6, 6, 3), "z": (3, 3, 3)}
+    network = QuantizedNetwork("two", "x", "z", shapes, ops, dict.fromkeys("xyz", Quantization(np.float32(0.05), 3)))
+    q = random.integers(-128, 128, (2, 7, 7, 3)).astype(np.int8)
+    plain = [q]
+    for op in ops:
+        plain.append(integer.STEP["conv2d"](network, op)([plain[-1]]))
+    np.testing.assert_array_equal(network.run(q), plain[-1])
 
 
 def test_halves_below_zero_round_away_from_it():

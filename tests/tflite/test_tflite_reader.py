@@ -9,7 +9,7 @@ from random_networks import MANY, quantized_networks
 from reference import litert, micro
 
 from edgekit import calibration, network, quantization, tflite
-from edgekit.network import Op
+from edgekit.network import Op, folding
 from edgekit.quantization import Quantization, QuantizedNetwork
 
 
@@ -65,8 +65,9 @@ def test_random_networks_are_bit_exact_after_writing_and_reading(drawn):
     again = tflite.from_bytes(tflite.to_bytes(net))
     np.testing.assert_array_equal(again.run(q), net.run(q))
     assert again.name == net.name
-    assert again.quantization == net.quantization
-    assert [op.kind for op in again.ops] == [op.kind for op in net.ops]
+    assert again.quantization == {name: net.quantization[name] for name in again.shapes}
+    folded = folding.fold_padding(net.ops, net.shapes, net.outputs)  # a pad before a convolution may be gone
+    assert [op.kind for op in again.ops] == [op.kind for op in folded]
 
 
 @pytest.mark.parametrize(

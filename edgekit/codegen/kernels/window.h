@@ -7,4 +7,5 @@ typedef struct {
     int32_t height, width;
     int32_t stride_y, stride_x;
     int32_t top, left;
+    int32_t dilation_y, dilation_x; /* distance of neighboring cells of the window */
 } window2d;

@@ -39,8 +39,8 @@ static void conv2d_int8(const window2d *w, const filters_int8 *f, const int8_t *
                     *to++ = 0;
                 }
             }
-            multiply_block(f, depth, w->out_channels, &block, pixels,
-                           out + (row * w->out_width + start) * w->out_channels);
+            multiply_block(f, depth, 0, w->out_channels, &block, pixels,
+                           out + (row * w->out_width + start) * w->out_channels, w->out_channels);
         }
     }
 }

@@ -52,9 +52,10 @@ static void sums_of_rows(const window2d *w, const filters_int8 *f, int32_t c, co
             const int16_t *from = in + row * w->stride_y * across + x * w->stride_x;
             const int8_t *weight = f->weights + c;
             int32_t sum = f->bias[c];
-            for (int32_t i = 0; i < w->height; i++, from += across) {
-                for (int32_t j = 0; j < w->width; j++, weight += w->out_channels) {
-                    sum += from[j] * *weight;
+            for (int32_t i = 0; i < w->height; i++, from += w->dilation_y * across) {
+                const int16_t *cell = from;
+                for (int32_t j = 0; j < w->width; j++, cell += w->dilation_x, weight += w->out_channels) {
+                    sum += *cell * *weight;
                 }
             }
             *sums++ = sum;
@@ -174,23 +175,32 @@ static void depthwise_conv2d_int8(const window2d *w, const filters_int8 *f, cons
                                   int32_t *sums, int32_t most)
 {
     const int32_t multiplier = w->out_channels / w->in_channels;
-    const int32_t across = ((w->out_width - 1) * w->stride_x + w->width + 1) & ~1; /* cells of a row with its border */
-    int16_t *const rows = (int16_t *)(void *)(sums + ((most * w->out_width + 1) & ~1));
+    /* Cells from the first to the last of a window, and of a row with its border. */
+    const int32_t tall = (w->height - 1) * w->dilation_y + 1, wide = (w->width - 1) * w->dilation_x + 1;
+    const int32_t across = ((w->out_width - 1) * w->stride_x + wide + 1) & ~1;
+    /* The code for 3x3 may write one sum more than there are in an odd row. */
+    int16_t *const rows = (int16_t *)(void *)(sums + ((most * w->out_width + 1 + (w->out_width & 1)) & ~1));
+    int32_t is_3x3 = w->height == 3 && w->width == 3 && w->dilation_y == 1 && w->dilation_x == 1;
+#if XCHAL_HAVE_MAC16
+    if (w->stride_x > 1 && w->stride_x % 2 != 0) {
+        is_3x3 = 0; /* its code loads words, and every second one would not be aligned */
+    }
+#endif
     for (int32_t k = 0; k < w->in_channels; k++) {
         int32_t copied = -w->top; /* the first row that is not in scratch yet */
         for (int32_t row = 0; row < w->out_height; row += most) {
             const int32_t count = w->out_height - row < most ? w->out_height - row : most;
-            const int32_t first = row * w->stride_y - w->top, until = first + (count - 1) * w->stride_y + w->height;
+            const int32_t first = row * w->stride_y - w->top, until = first + (count - 1) * w->stride_y + tall;
             /* Rows that were copied for the last block and are needed again move to the front. */
             const int32_t again = copied > first ? copied - first : 0, from = first + again;
-            const int16_t *const kept = rows + ((most - 1) * w->stride_y + w->height - again) * across;
+            const int16_t *const kept = rows + ((most - 1) * w->stride_y + tall - again) * across;
             for (int32_t i = 0; row > 0 && i < again * across; i++) {
                 rows[i] = kept[i];
             }
             copy_rows_int8(w, f->input_zero_point, in + k, from, until - from, rows + again * across, across);
             copied = until;
             for (int32_t c = k * multiplier; c < (k + 1) * multiplier; c++) {
-                if (w->height == 3 && w->width == 3) {
+                if (is_3x3) {
                     sums_of_rows_3x3(w, f, c, rows, across, count, sums);
                 } else {
                     sums_of_rows(w, f, c, rows, across, count, sums);

@@ -1,7 +1,8 @@
 #include "filters.h"
 
-/* Filters over patches: out[p][c] = sum over k of patch[p][k] * weights[c][k], for a block of pixels. Patches are
-   int16 with the zero point subtracted; their depth is filled with 0 to a multiple of 4. */
+/* Filters over patches: out[p][c] = sum over k of patch[p][k] * weights[c][k], for a block of pixels and the channels
+   `from` to `until`; an output pixel has `step` channels. Patches are int16 with the zero point subtracted; their depth
+   is filled with 0 to a multiple of 4. */
 typedef struct {
     int32_t *sums;    /* two for each pixel */
     int16_t *weights; /* two channels, widened once a block */
@@ -51,14 +52,14 @@ static void sums_of_channel(const int16_t *x, const int16_t *weights, int32_t qu
     }
 }
 
-static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channels, const block_int8 *block,
-                           int32_t pixels, int8_t *out)
+static void multiply_block(const filters_int8 *f, int32_t depth, int32_t from, int32_t until, const block_int8 *block,
+                           int32_t pixels, int8_t *out, int32_t step)
 {
     const int32_t padded = (depth + 3) & ~3;
-    for (int32_t c = 0; c < channels; c++) {
+    for (int32_t c = from; c < until; c++) {
         widen_weights(f->weights + c * depth, depth, padded, block->weights);
         sums_of_channel(block->patches, block->weights, padded / 4, f->bias[c], block->sums, pixels);
-        outputs_int8(f, c, block->sums, pixels, out + c, channels);
+        outputs_int8(f, c, block->sums, pixels, out + c, step);
     }
 }
 
@@ -107,19 +108,19 @@ static void sums_of_two_channels(const int16_t *x, const int16_t *weights, int32
     }
 }
 
-static void multiply_block(const filters_int8 *f, int32_t depth, int32_t channels, const block_int8 *block,
-                           int32_t pixels, int8_t *out)
+static void multiply_block(const filters_int8 *f, int32_t depth, int32_t from, int32_t until, const block_int8 *block,
+                           int32_t pixels, int8_t *out, int32_t step)
 {
     const int32_t padded = (depth + 3) & ~3;
-    for (int32_t c = 0; c < channels; c += 2) {
+    for (int32_t c = from; c < until; c += 2) {
         /* An odd last channel is computed twice. */
-        const int32_t d = c + 1 < channels ? c + 1 : c;
+        const int32_t d = c + 1 < until ? c + 1 : c;
         const int32_t bias[2] = {f->bias[c], f->bias[d]};
         widen_weights(f->weights + c * depth, depth, padded, block->weights);
         widen_weights(f->weights + d * depth, depth, padded, block->weights + padded);
         sums_of_two_channels(block->patches, block->weights, padded, bias, block->sums, pixels);
-        outputs_int8(f, c, block->sums, pixels, out + c, channels);
-        outputs_int8(f, d, block->sums + pixels, pixels, out + d, channels);
+        outputs_int8(f, c, block->sums, pixels, out + c, step);
+        outputs_int8(f, d, block->sums + pixels, pixels, out + d, step);
     }
 }
 

@@ -30,6 +30,6 @@ static void pointwise_conv2d_int8(const window2d *w, const filters_int8 *f, cons
                 *to++ = 0;
             }
         }
-        multiply_block(f, depth, w->out_channels, &block, count, out + start * w->out_channels);
+        multiply_block(f, depth, 0, w->out_channels, &block, count, out + start * w->out_channels, w->out_channels);
     }
 }
