@@ -10,7 +10,8 @@ import numpy as np
 from edgekit.errors import InvalidValue
 from edgekit.network import ACTIVATIONS, OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
 from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
-from edgekit.tflite.forms import MOST_VALUES, File, one_form
+from edgekit.tflite.file import MOST_VALUES, File
+from edgekit.tflite.forms import one_form
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
 from edgekit.tflite.unpacking import damaged, unpack
 

@@ -1,6 +1,7 @@
 """Damaged and hostile .tflite files: each is refused in one sentence that names the tensor, or read as it should be."""
 
 import contextlib
+import time
 import tracemalloc
 
 import numpy as np
@@ -128,6 +129,10 @@ def _twice(model, graph):
     graph.outputs = graph.outputs * 2
 
 
+def _no_end(what):
+    return lambda model, graph: setattr(graph, what, [])
+
+
 def _second_subgraph(model, graph):
     model.subgraphs = [graph, graph]
 
@@ -244,6 +249,8 @@ CASES = {
     "writes the input": (_writes_the_input, "'x' is written by RESHAPE, but it has its values already"),
     "nothing computes the output": (_no_operator, "nothing in this file computes its output 'y'"),
     "an output twice": (_twice, "lists an output twice: ['y', 'y']"),
+    "no input": (_no_end("inputs"), "has 0 inputs"),
+    "no output": (_no_end("outputs"), "has 0 outputs"),
     "two subgraphs": (_second_subgraph, "2 subgraphs"),
     "an input that is not read": (_extra_input, "no output of this file is computed from its input 'spare'"),
     "a constant as input": (_constant_input, "its input 'fixed' is a constant"),
@@ -298,6 +305,32 @@ def test_refused_where_a_window_is_not_possible(files, value, size):
 def test_refused_with_the_kind_of_file_that_the_first_bytes_show(data, kind):
     with pytest.raises(ValueError, match=rf"are no \.tflite file, but {kind}"):
         tflite.from_bytes(data)
+
+
+def test_long_chains_of_operators_are_read_in_time_that_grows_with_their_number(files):
+    """3,000 QUANTIZE that change nothing, before and after the network."""
+
+    def change(model, graph):
+        for ends, first in ((graph.inputs, True), (graph.outputs, False)):
+            inner = graph.tensors[ends[0]]
+            chain = [ends[0]]
+            q = (inner.quantization.scale, inner.quantization.zeroPoint)
+            made = []
+            for number in range(1500):
+                chain.append(add_tensor(model, graph, f"{first} {number}", inner.shape, "INT8", q))
+                made.append(operator(model, "QUANTIZE", [chain[-1 if first else -2]], [chain[-2 if first else -1]]))
+            graph.operators[:] = [*made[::-1], *graph.operators] if first else [*graph.operators, *made]
+            ends[0] = chain[-1]
+        kept = model.operatorCodes[: len(model.operatorCodes) - 2999]
+        for one in graph.operators:
+            one.opcodeIndex = min(one.opcodeIndex, len(kept) - 1)
+        model.operatorCodes = kept
+
+    data = files["int8 fully_connected"][0]
+    changed = edited(data, change)
+    start = time.process_time()
+    assert len(same_answers(data, changed).ops) == 3
+    assert time.process_time() - start < 5
 
 
 def same_answers(data, other):
