@@ -107,7 +107,7 @@ def walk(
 _FEWEST, _MOST = 4, 25
 
 
-# The results of `_compile` for a network's weights, kept as long as the network.
+# The results of `_compile` for a network, kept as long as the network: so no step may refer to it.
 _STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -289,4 +289,5 @@ def _lookup(network, op):
 
 @STEP.register("softmax")
 def _softmax(network, op):
-    return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])
+    source = network.quantization[op.inputs[0]]
+    return lambda inputs: fixed_point.softmax(inputs[0], source)

@@ -13,8 +13,10 @@ import numpy as np
 
 from edgekit.errors import InvalidValue
 
-# The most entries of a list of tables, such as the tensors; networks for microcontrollers have hundreds.
+# The most entries of a list of tables, such as the tensors, and of the operators; networks for microcontrollers have
+# hundreds.
 MOST_ENTRIES = 2**16
+MOST_OPERATORS = 2**12
 MOST_DIMENSIONS = 8
 _LONGEST_NAME = 1000
 # How files begin that are often given instead of a .tflite file.
@@ -128,8 +130,8 @@ class _File:
         graph = self.schema.SubGraphT()
         graph.name = table.text(4)
         graph.tensors = [self.tensor(model, entry) for entry in table.tables(0)]
-        _name_apart(graph.tensors)
-        graph.operators = [self.operator(model, entry) for entry in table.tables(3)]
+        name_apart(graph.tensors)
+        graph.operators = [self.operator(model, entry) for entry in table.tables(3, MOST_OPERATORS)]
         graph.inputs, graph.outputs = table.numbers(1, "<i4"), table.numbers(2, "<i4")
         uses = [("the network", "input", graph.inputs, 0), ("the network", "output", graph.outputs, 0)]
         uses += [("an operator", "input", operator.inputs, -1) for operator in graph.operators]
@@ -257,20 +259,20 @@ class _Table:
     def numbers(self, number, dtype):
         return self.array(number, dtype).tolist()
 
-    def tables(self, number) -> Iterator["_Table"]:
-        """The tables of a vector."""
+    def tables(self, number, most=MOST_ENTRIES) -> Iterator["_Table"]:
+        """The tables of a vector, of which there may be this many."""
         place = self.reference(number)
         if place is None:
             return
         first, length = self.file.vector(place, 4)
-        if length > MOST_ENTRIES:
-            damaged(f"it has a list of {length} entries; at most {MOST_ENTRIES} are supported")
+        if length > most:
+            damaged(f"it has a list of {length} entries, where at most {most} are possible")
         for position in range(first, first + 4 * length, 4):
             yield self.file.table(self.file.offset(position))
 
 
-def _name_apart(tensors):
-    """Give every tensor a name of its own."""
+def name_apart(tensors: list[Any]) -> None:
+    """Give every tensor of a subgraph a name of its own."""
     taken: set[str] = set()
     for index, tensor in enumerate(tensors):
         base = tensor.name = tensor.name or f"tensor_{index}"
