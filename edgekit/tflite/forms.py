@@ -25,7 +25,7 @@ def one_form(file: File, operators: list[tuple[str, Any]]) -> None:
         operators: (name in the schema, schema object) of all its operators.
 
     Raises:
-        ValueError: the operators contradict each other, or use uint8 inside the network.
+        ValueError: the operators contradict each other, are custom ops, or use uint8 inside the network.
     """
     graph = file.graph
     for what, ends in (("input", graph.inputs), ("output", graph.outputs)):
@@ -37,6 +37,12 @@ def one_form(file: File, operators: list[tuple[str, Any]]) -> None:
         if file.is_constant(index):
             damaged(f"its input {file.name(index)!r} is a constant")
     file.operators = _used(file, operators)
+    for code, operator in file.operators:
+        if code.startswith("the custom op") and operator.outputs:
+            raise InvalidValue(
+                f"{file.name(operator.outputs[0])!r} is computed by {code}, which is not supported: it belongs to an "
+                "accelerator or a program; take the file from before their compiler, or leave it out"
+            )
     file.operators = [entry for entry in file.operators if not computed(file, *entry)]
     _leave_out_ends(file)
     _as_int8(file)

@@ -120,7 +120,7 @@ class _Reader:
         if name in self.shapes:
             return name
         batch, *shape = (tensor.shape or [1]) if shape is None else [1, *shape]
-        self.check_size(name, shape)
+        self.check_size(name, [batch, *shape])
         if batch != 1 or (not shape and name not in self.constants):
             raise InvalidValue(
                 f"tensor {name!r} has the shape {[batch, *shape]}; its first dimension must be a batch of 1"

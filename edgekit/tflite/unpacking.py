@@ -42,8 +42,8 @@ def unpack(data: bytes) -> Any:
     Returns:
         The schema's `ModelT` with all that a network needs: operator codes, subgraphs, buffers, description, metadata.
         All indices of tensors, buffers and operator codes are valid; -1 only stands for an input that is left out.
-        Names and texts are str without control characters; tensors of one subgraph have different names. Buffers are
-        views of `data`.
+        Names and texts are str, cut to 1,000 bytes, with any characters: messages show them with repr. Tensors of one
+        subgraph have different names. Buffers are views of `data`.
 
     Raises:
         ValueError: these bytes are no .tflite file, or an offset, a length or an index in it is not possible.
@@ -244,8 +244,7 @@ class _Table:
         first, length = self.file.vector(place, 1)
         length = min(length, _LONGEST_NAME)
         self.file.spend(length)
-        text = self.file.data[first : first + length].decode(errors="replace")
-        return "".join(letter if letter.isprintable() else "_" for letter in text)
+        return self.file.data[first : first + length].decode(errors="replace")
 
     def array(self, number, dtype):
         """A vector of numbers as an array of its own; empty if it is left out."""
