@@ -9,6 +9,7 @@ networks whose bounds it can prove.
 import os
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from copy import copy
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def walk(
 _FEWEST, _MOST = 4, 25
 
 
-# The results of `_compile` for a network, kept as long as the network: so no step may refer to it.
+# The results of `_compile` for a network's weights, kept as long as the network.
 _STEPS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -115,10 +116,10 @@ def _compile(network, keep=None):
     """A function from a dict of int8 inputs and a workspace to the tensors named in keep (by default the outputs)."""
     gone = last_use(network, set(network.outputs) if keep is None else set(keep))
     if network not in _STEPS:
-        steps = []
+        steps, same = [], copy(network)  # a step that referred to the network itself would keep it for ever
         for op in network.ops:
-            fast = fast_step(network, op) if op.kind in WEIGHTED else None
-            steps.append((op, fast, None if fast else STEP[op.kind](network, op)))
+            fast = fast_step(same, op) if op.kind in WEIGHTED else None
+            steps.append((op, fast, None if fast else STEP[op.kind](same, op)))
         _STEPS[network] = steps
     steps = _STEPS[network]
 
@@ -289,5 +290,4 @@ def _lookup(network, op):
 
 @STEP.register("softmax")
 def _softmax(network, op):
-    source = network.quantization[op.inputs[0]]
-    return lambda inputs: fixed_point.softmax(inputs[0], source)
+    return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])

@@ -69,8 +69,11 @@ def test_every_op_is_read_back_from_the_file_it_is_written_to(kind):
     np.testing.assert_array_equal(again.run(x), net.run(x))
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("kind", OPS)
-def test_no_op_keeps_the_memory_of_a_network_that_is_not_used_any_more(kind):
+def test_no_op_keeps_the_memory_of_a_network_that_is_not_used_any_more(kind, fast, monkeypatch):
+    if not fast:
+        monkeypatch.setattr(integer, "fast_step", lambda network, op: None)
     net, x = one_of_each.network(kind)
     quantized = quantization.quantize(net, calibration.calibrate(net, x))
     quantized.predict(x[:2])
