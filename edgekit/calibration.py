@@ -99,6 +99,7 @@ def _calibrate(network, images, observer, percentile, histograms, progress):
         limits = {name: _percentile(*seen_values[name], percentile) for name in limits}
     elif observer == "mse":
         limits = {name: _least_squares(*seen_values[name]) for name in limits}
+    limits |= {name: (low[name], high[name]) for name in network.constants}  # all their values are known
     return Ranges(limits, seen_values, observer)
 
 

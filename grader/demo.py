@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from grader.batch import whole_class
+from grader.batch.workers import LocalWorkers
 from grader.lesson import release
 from grader.lesson.source import read_lesson
 from grader.paths import CHECKOUT, Course
@@ -93,14 +95,21 @@ def marks(course: Course, name: str) -> dict[str, dict[str, Marks]]:
 
 
 def run(course: Course, name: str, unsafe: bool = False) -> dict[str, dict[str, Marks]]:
-    """Grade the three students of lesson ``name`` in a temporary course, return their marks."""
+    """Grade the three students of lesson ``name`` in a temporary course, return their marks.
+
+    The solution is graded by nbgrader, which runs every cell. The others are graded as a class is, without the cells
+    that no mark depends on: so both ways are tried, and no cell is waited for three times.
+    """
     course.lesson(name)
     with tempfile.TemporaryDirectory(prefix="edgekit-demo-") as scratch:
         demo = make_course(course.lessons, name, Path(scratch).resolve() / "course")
         for student in STUDENTS:
             hand_in(demo, name, student, submission(demo, name, student))
         nbgrader(demo, "generate_assignment", name)
-        nbgrader(demo, "autograde", name, *(["--RunSubmission.unsafe=True"] if unsafe else []))
+        nbgrader(demo, "autograde", name, "--student=honest", *(["--RunSubmission.unsafe=True"] if unsafe else []))
+        failed = whole_class.grade(demo, name, LocalWorkers(1), unsafe=unsafe).failed
+        if failed:
+            raise RuntimeError(f"python -m grader grade {name} failed: {failed}")
         nbgrader(demo, "generate_feedback", name)
         marked = marks(demo, name)
         for grade_id, reason in _failures(demo, name, "honest").items():

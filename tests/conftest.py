@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+pytest.register_assert_rewrite("lesson_tries")  # so that its failures tell the values
 
 
 # Files that take minutes, longest first: begun early, so that no worker waits for the other one at the end.
 SLOW = (
-    "test_lessons.py",
+    "test_lesson_carclassifier_hard.py",
+    "test_lesson_carclassifier_easy.py",
+    "test_lesson_xormodel.py",
     "test_batch.py",
     "test_grading_cheats.py",
     "test_start_notebook.py",

@@ -25,14 +25,17 @@ def options(kind, random):
         "max_pool2d": lambda: {"pool": (3, 2)} | window,
         "concatenate": lambda: {"axis": 2},
         "pad": lambda: {"paddings": ((1, 0), (2, 1))},
+        "leaky_relu": lambda: {"alpha": 0.2},
+        "gelu": lambda: {"approximate": True},
+        "softmax": lambda: {"beta": 2.0},
     }
     needed = set(OPS[kind].options) - {"activation", "keepdims"}
     assert kind in given or not needed, f"tests/one_of_each.py: say which {', '.join(sorted(needed))} a {kind} gets"
     return given[kind]() if kind in given else {}
 
 
-def network(kind, seed=0):
-    """A network with one op of this kind, which reads tensors with ranges of their own.
+def network(kind, seed=0, **changes):
+    """A network with one op of this kind, which reads tensors with ranges of their own; `changes` are options of it.
 
     Returns:
         (network, inputs): inputs float32 (64, 6, 6, 4).
@@ -51,7 +54,23 @@ def network(kind, seed=0):
         shapes["row"] = (SIDE * SIDE * CHANNELS,)
         ops.append(Op("reshape", "as_row", (sources[0],), "row"))
         sources = ["row"]
-    op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random))
+    if kind == "mul":  # one factor for each channel, as in squeeze and excite
+        ops.append(Op("mean", "squeeze", (sources[1],), "factors", keepdims=True))
+        shapes["factors"] = (1, 1, CHANNELS)
+        sources[1] = "factors"
+    if kind in ("log", "sqrt", "rsqrt"):  # of values above 0
+        ops.append(Op("sigmoid", "positive_layer", (sources[0],), "positive"))
+        shapes["positive"] = shapes[sources[0]]
+        sources = ["positive"]
+    constants = {}
+    if kind in ("sub", "prelu"):
+        shape = (1, CHANNELS) if kind == "sub" else (SIDE, 1, CHANNELS)
+        constants["known"] = random.normal(size=shape).astype(np.float32)
+        shapes["known"] = shape
+        sources = [sources[0], "known"]
+        ops = ops[:1]
+        del shapes["source_1"]
+    op = Op(kind, "the_op", tuple(sources), "y", **options(kind, random) | changes)
     shapes["y"] = (SIDE * SIDE * CHANNELS,) if kind == "reshape" else output_shape(op, [shapes[n] for n in sources])
     inputs = random.normal(size=(64, SIDE, SIDE, CHANNELS)).astype(np.float32)
-    return Network(kind, "x", "y", shapes, (*ops, op)), inputs
+    return Network(kind, "x", "y", shapes, (*ops, op), constants=constants), inputs

@@ -8,19 +8,22 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-FOLDER = Path(os.environ.get("EDGEKIT_NETWORKS") or Path(__file__).resolve().parents[2] / "shared" / "networks")
+FOLDER = Path(os.environ.get("EDGEKIT_NETWORKS") or ROOT.parent / "shared" / "networks")
 needs_networks = pytest.mark.skipif(not FOLDER.is_dir(), reason="published networks are not here (EDGEKIT_NETWORKS)")
 
 
-def path(name: str) -> Path:
-    """The path of one of the files, for example "mlperf_kws_int8.tflite"."""
+def published(name: str) -> Path:
+    """The path of one of the files, for example "mlperf_kws_int8.tflite"; the test is skipped where it is not."""
+    if not (FOLDER / name).exists():
+        pytest.skip(f"{name} is not in {FOLDER}: give its folder with EDGEKIT_NETWORKS")
     return FOLDER / name
 
 
 def read(name: str) -> bytes:
     """The bytes of one of the files."""
-    return path(name).read_bytes()
+    return published(name).read_bytes()
 
 
 def names(suffix: str = "") -> list[str]:

@@ -20,7 +20,7 @@ def micro(data, rows, tensors=None):
 
     Args:
         data: bytes of a .tflite file.
-        rows: array (N, *input shape) of the file's own input type.
+        rows: array (N, *input shape) of the file's own input type; for several inputs a dict in the file's order.
         tensors: dict from name to index of the tensors wanted; by default only the output.
 
     Returns:
@@ -38,8 +38,9 @@ def micro(data, rows, tensors=None):
         intrepreter_config=config.kPreserveAllTensors if tensors else config.kAllocationRecording,
     )
     results = []
-    for row in rows:
-        interpreter.set_input(row[None], 0)
+    for row in zip(*(rows.values() if isinstance(rows, dict) else [rows]), strict=True):
+        for place, value in enumerate(row):
+            interpreter.set_input(value[None], place)
         interpreter.invoke()
         if tensors is None:
             results.append(interpreter.get_output(0)[0].copy())

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from board_projects import FILES, MODEL_FILES
+from board_projects import FILES, MODEL_FILES, built
 from conftest import require
 
 from edgekit import board as boards
@@ -130,7 +130,7 @@ def test_the_program_goes_on_with_its_work_afterwards(project):
 def test_a_program_without_a_camera_says_so(tmp_path):
     require("g++")
     project = firmware.create("xormodel", tmp_path / "p", MODEL_FILES)
-    project.build("sim", on_line=None)
+    built(project)
     with boards.simulate(project) as board:
         with pytest.raises(boards.BoardError, match="flash the car application with its camera"):
             board.photograph()

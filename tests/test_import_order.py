@@ -26,6 +26,7 @@ ROOMS = [
     "notebook",
     "doctor",
     "start",
+    "command",
     "__main__",
 ]
 

@@ -63,11 +63,11 @@ def compile_network(model: Graph, name: str, probe: str | None = None) -> Compil
     ids = names.identifiers([*model.shapes, *(f"{op.name} layer" for op in model.ops)], taken=_kernel_names())
     layers = [ids[f"{op.name} layer"].removesuffix("_layer") for op in model.ops]
     steps, arena = _arrange(model, emit, layers, owner)
-    kernels, includes = _paste(step.kernel for step in steps if step)
+    kernels, includes = _paste(kernel for step in steps if step for kernel in (step.kernel, *step.also))
     body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float", probe))
     constants = "\n\n".join(
         [_comment(model, op) + "\n" + step.constants for op, step in _used(model, steps) if step.constants]
-        + [_known(model, tensor, ids[tensor]) for tensor in model.constants]
+        + [_known(model, tensor, ids[tensor]) for tensor in model.constants if tensor in _named(model, owner, steps)]
     )
     of = names.in_comment(model.name)
     text = f"""/* {name}: the network '{of}', {len(model.ops)} ops, {model.macs:,} multiply-accumulates.
@@ -119,6 +119,12 @@ def _ends(model, name, owner, arena):
             f"    return ({const}{name}_value *)({const}void *)(arena.bytes + {where});\n}}"
         )
     return "\n\n".join(functions)
+
+
+def _named(model, owner, steps):
+    """The tensors that the calls name; a constant of one value may be in a table instead."""
+    inputs = [(step.call, f"{{in{i}}}", name) for op, step in _used(model, steps) for i, name in enumerate(op.inputs)]
+    return {owner[name] for call, placeholder, name in inputs if placeholder in call}
 
 
 def _known(model, tensor, identifier):
@@ -190,8 +196,10 @@ def _rules(model, owner, steps):
     for position, (op, step) in enumerate(zip(model.ops, steps, strict=True)):
         for name in dict.fromkeys(op.inputs):
             # A tensor may be written over only if no later op reads it.
-            if step and step.overlap and readers[owner[name]] == position and owner[name] not in model.constants:
-                yield step.overlap(owner[name], owner[op.output])
+            if not step or not step.overlap or readers[owner[name]] != position or owner[name] in model.constants:
+                continue
+            if rule := step.overlap(owner[name], owner[op.output]):
+                yield rule
 
 
 def _invoke(model, owner, steps, ids, arena, kind, probe):

@@ -2,10 +2,10 @@
 
 from math import isinf, prod
 
-from edgekit.codegen import copy_ops
+from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
-from edgekit.codegen.step import Step, array, not_after, pool_overlap, window
-from edgekit.network import ACTIVATIONS, Dispatch
+from edgekit.codegen.step import Step, array, not_after, pool_overlap, repeated_slopes, window
+from edgekit.network import Dispatch, activations
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
 # beginning of its C names, and `room` the bytes of scratch that it may use; no float op uses scratch.
@@ -35,10 +35,9 @@ def _pool(model, op, layer, room):
     return Step(f"float/{op.kind}.h", call, definition, 0, pool_overlap(model, op, 4))
 
 
-@EMIT.register("add")
-def _add(model, op, layer, room):
-    call = f"add_float({{in0}}, {{in1}}, {{out}}, {prod(model.shapes[op.output])}, {_bounds(op)});"
-    return Step("float/add.h", call, overlap=not_after)
+@EMIT.register("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+def _two_inputs(model, op, layer, room):
+    return two_inputs.step(model, op, layer, "float", after=f", {_bounds(op)}")
 
 
 @EMIT.register("mean")
@@ -59,14 +58,50 @@ def _pad(model, op, layer, room):
 
 @EMIT.register("softmax")
 def _softmax(model, op, layer, room):
+    return _by_row("softmax", model, op, f", {number(op.beta)}")
+
+
+@EMIT.register("log_softmax")
+def _log_softmax(model, op, layer, room):
+    return _by_row("log_softmax", model, op)
+
+
+def _by_row(kernel, model, op, more=""):
     *rows, classes = model.shapes[op.output]
-    return Step("float/softmax.h", f"softmax_float({{in0}}, {{out}}, {prod(rows)}, {classes});", overlap=not_after)
+    call = f"{kernel}_float({{in0}}, {{out}}, {prod(rows)}, {classes}{more});"
+    return Step(f"float/{kernel}.h", call, overlap=not_after)
 
 
-@EMIT.register("sigmoid", "tanh")
+@EMIT.register("sigmoid", "tanh", "elu", "hard_swish", "abs", "exp", "log", "sqrt", "rsqrt")
 def _function(model, op, layer, room):
-    call = f"{op.kind}_float({{in0}}, {{out}}, {prod(model.shapes[op.output])});"
-    return Step(f"float/{op.kind}.h", call, overlap=not_after)
+    return _of_one_value(op.kind, model, op)
+
+
+@EMIT.register("leaky_relu")
+def _leaky_relu(model, op, layer, room):
+    return _of_one_value("leaky_relu", model, op, f", {number(op.alpha)}")
+
+
+@EMIT.register("prelu")
+def _prelu(model, op, layer, room):
+    call = f"prelu_float(&{layer}_slopes, {{in0}}, {{in1}}, {{out}});"
+    overlap = not_after if op.inputs[1] in model.constants else None
+    return Step("float/prelu.h", call, repeated_slopes(model, op, layer), 0, overlap)
+
+
+@EMIT.register("gelu")
+def _gelu(model, op, layer, room):
+    return _of_one_value("gelu_with_tanh" if op.approximate else "gelu", model, op)
+
+
+@EMIT.register("relu", "relu6", "relu_n1_to_1", "relu_0_to_1")
+def _clip(model, op, layer, room):
+    return _of_one_value("clip", model, op, f", {_limits(op.kind)}")
+
+
+def _of_one_value(kernel, model, op, more=""):
+    call = f"{kernel}_float({{in0}}, {{out}}, {prod(model.shapes[op.output])}{more});"
+    return Step(f"float/{kernel}.h", call, overlap=not_after)
 
 
 def _filters(op, layer):
@@ -81,7 +116,11 @@ def _filters(op, layer):
 
 def _bounds(op):
     """The op's activation as a clamp: "lowest, highest"."""
-    low, high = ACTIVATIONS[op.activation]
+    return _limits(op.activation)
+
+
+def _limits(activation):
+    low, high = activations.LIMITS[activation]
     return ", ".join(
         "%s3.4e38f" % ("-" if bound < 0 else "") if isinf(bound) else number(bound) for bound in (low, high)
     )

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from edgekit.codegen import copy_ops
+from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.arena import Rule
 from edgekit.codegen.step import (
     Step,
@@ -15,10 +15,22 @@ from edgekit.codegen.step import (
     not_before,
     padding_before,
     pool_overlap,
+    repeated_slopes,
     window,
 )
 from edgekit.network import Dispatch
-from edgekit.quantization import by_channel, fixed_point, formulas, integer, output_bounds, requantization
+from edgekit.quantization import (
+    arithmetic,
+    by_channel,
+    fixed_point,
+    formulas,
+    integer,
+    log_softmax,
+    output_bounds,
+    requantization,
+    tables,
+)
+from edgekit.quantization.tables import prelu_multipliers
 
 # function(model, op, layer, room): an op of a `QuantizedNetwork` as a `Step`, or None if its output is its input.
 # `layer` is the beginning of its C names. `room` is the bytes of scratch that the op may use; it may need fewer.
@@ -64,6 +76,8 @@ def _conv2d_overlap(model, op, block):
 
 @EMIT.register("depthwise_conv2d")
 def _depthwise_conv2d(model, op, layer, room):
+    if op.weights.size == 1 and op.stride == (1, 1):  # factor * x + offset
+        return _through_table(model, op, layer, _of_every_value(model, op, 1, 1, 1))
     name, definition = window(model, op, layer)
     channels = model.shapes[op.inputs[0]][-1]
     height, width, out_channels = model.shapes[op.output]
@@ -93,17 +107,42 @@ def _fully_connected(model, op, layer, room):
     return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, overlap)
 
 
-@EMIT.register("add")
-def _add(model, op, layer, room):
-    first, second = (model.quantization[name] for name in op.inputs)
-    result = model.quantization[op.output]
-    multipliers, shifts = zip(*formulas.add_multipliers(first.scale, second.scale, result.scale), strict=True)
-    zero_points = (first.zero_point, second.zero_point, result.zero_point)
+@EMIT.register("add", "sub", "mul", "maximum", "minimum", "squared_difference")
+def _two_inputs(model, op, layer, room):
+    known = [model.constants.get(name) for name in op.inputs]
+    one = [None if values is None or values.size != 1 else values.item() for values in known]
+    if op.inputs[0] == op.inputs[1] or sum(value is not None for value in one) == 1:
+        table = _of_every_value(model, op, 1, given=one)
+        return _through_table(model, op, layer, table, "{in0}" if one[0] is None else "{in1}")
+    scales, constants = "0", ""
+    if op.kind not in ("maximum", "minimum"):
+        scales, constants = f"&{layer}_scales", _two_inputs_scales(model, op, layer)
+    return two_inputs.step(model, op, layer, "int8", before=f"{scales}, ", constants=constants)
+
+
+def _of_every_value(model, op, *shape, given=(None,)):
+    """The output of an op of one int8, for each: int8 (256,), ordered as `integer.rescale_table`.
+
+    The op's input has this shape; those of its inputs that are constants of one value are given.
+    """
+    every = np.arange(256).astype(np.uint8).view(np.int8).reshape(256, *shape)
+    inputs = [every if value is None else np.full_like(every, value) for value in given]
+    return integer.STEP[op.kind](model, op)(inputs).reshape(256)
+
+
+def _two_inputs_scales(model, op, layer):
+    sources = [model.quantization[name] for name in (*op.inputs, op.output)]
+    scales = [source.scale for source in sources]
+    if op.kind == "mul":
+        pairs = [(0, 0), (0, 0), arithmetic.mul_multiplier(*scales)]
+    elif op.kind == "squared_difference":
+        pairs = arithmetic.squared_difference_multipliers(*scales)
+    else:
+        pairs = formulas.add_multipliers(*scales)
+    zero_points = [source.zero_point for source in sources]
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, *zip(*pairs, strict=True)))
     lowest, highest = output_bounds(model, op)
-    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, multipliers, shifts))
-    constants = f"static const add_int8_scales {layer}_scales = {{{numbers}, {lowest}, {highest}}};"
-    call = f"add_int8(&{layer}_scales, {{in0}}, {{in1}}, {{out}}, {prod(model.shapes[op.output])});"
-    return Step("int8/add.h", call, constants, 0, not_after)
+    return f"static const two_inputs_int8 {layer}_scales = {{{numbers}, {lowest}, {highest}}};"
 
 
 @EMIT.register("average_pool2d", "max_pool2d")
@@ -134,30 +173,53 @@ def _pad(model, op, layer, room):
     return copy_ops.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
 
 
-@EMIT.register("sigmoid", "tanh")
-def _lookup(model, op, layer, room):
-    return _through_table(model, op, layer, fixed_point.table(op.kind, model.quantization[op.inputs[0]]))
+@EMIT.register(*tables.TABLE)
+def _table(model, op, layer, room):
+    return _through_table(model, op, layer, tables.table(model, op))
 
 
-@EMIT.register("rescale")
-def _rescale(model, op, layer, room):
-    return _through_table(model, op, layer, integer.rescale_table(model, op))
-
-
-def _through_table(model, op, layer, values):
+def _through_table(model, op, layer, values, source="{in0}"):
     """An op whose output depends on only one int8: it is read from a table of 256 values."""
-    call = f"lookup_int8({layer}_table, {{in0}}, {{out}}, {prod(model.shapes[op.output])});"
+    call = f"lookup_int8({layer}_table, {source}, {{out}}, {prod(model.shapes[op.output])});"
     return Step("int8/lookup.h", call, array("int8_t", f"{layer}_table", values), 0, not_after)
+
+
+@EMIT.register("prelu")
+def _prelu(model, op, layer, room):
+    source, slopes, result = (model.quantization[name] for name in (*op.inputs, op.output))
+    multipliers, shifts = zip(*prelu_multipliers(source.scale, slopes.scale, result.scale), strict=True)
+    zero_points = (source.zero_point, slopes.zero_point, result.zero_point)
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (zero_points, multipliers, shifts))
+    constants = f"static const prelu_int8_scales {layer}_scales = {{{numbers}}};\n{repeated_slopes(model, op, layer)}"
+    call = f"prelu_int8(&{layer}_scales, &{layer}_slopes, {{in0}}, {{in1}}, {{out}});"
+    return Step("int8/prelu.h", call, constants, 0, not_after if op.inputs[1] in model.constants else None)
 
 
 @EMIT.register("softmax")
 def _softmax(model, op, layer, room):
     table = array(
-        "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]])
+        "int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(model.quantization[op.inputs[0]], op.beta)
     )
     *rows, classes = model.shapes[op.output]
     call = f"softmax_int8({layer}_exponentials, {{in0}}, {{out}}, {prod(rows)}, {classes});"
     return Step("int8/softmax.h", call, table, 0, not_after)
+
+
+@EMIT.register("log_softmax")
+def _log_softmax(model, op, layer, room):
+    source = model.quantization[op.inputs[0]]
+    numbers = log_softmax.constants(source.scale)
+    table = array("int32_t", f"{layer}_exponentials", fixed_point.exponentials_of_steps(source))
+    pairs = zip(numbers.to_fraction, numbers.to_steps, strict=True)  # both multipliers, then both shifts
+    definition = (
+        f"static const log_softmax_int8_scales {layer}_scales = {{\n    "
+        + ", ".join(f"{{{of_fraction}, {of_steps}}}" for of_fraction, of_steps in pairs)
+        + f",\n    {numbers.farthest}, {layer}_exponentials\n}};"
+    )
+    *rows, classes = model.shapes[op.output]
+    log_softmax.check_classes(op.name, classes)
+    call = f"log_softmax_int8(&{layer}_scales, {{in0}}, {{out}}, {prod(rows)}, {classes});"
+    return Step("int8/log_softmax.h", call, f"{table}\n{definition}", 0, not_after)
 
 
 def _filters(model, op, layer):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from edgekit.codegen.arena import Rule
 from edgekit.network import Graph, Op, windows
 
-Overlap = Callable[[str, str], Rule]  # from the names of input and output
+Overlap = Callable[[str, str], Rule | None]  # from the names of input and output
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Step:
         scratch: bytes of working memory that the call needs.
         overlap: function of the names of input and output that returns the `Rule` by which they may share memory, or
             None if they must not.
+        also: further files in edgekit/codegen/kernels that the call needs.
     """
 
     kernel: str
@@ -31,6 +33,7 @@ class Step:
     constants: str = ""
     scratch: int = 0
     overlap: Overlap | None = None
+    also: tuple[str, ...] = ()
 
 
 def anywhere(source: str, result: str) -> Rule:
@@ -67,6 +70,14 @@ def window(model: Graph, op: Op, layer: str) -> tuple[str, str]:
         f"    {op.stride[0]}, {op.stride[1]}, /* stride */\n"
         f"    {top}, {left} /* padding before the first row and column */\n}};"
     )
+
+
+def repeated_slopes(model: Graph, op: Op, layer: str) -> str:
+    """The definition of a PReLU's slopes_3d: along which of three axes its slopes are repeated."""
+    shape, slopes = ((1,) * (3 - len(model.shapes[name])) + tuple(model.shapes[name]) for name in op.inputs)
+    steps = [0 if side == 1 else prod(slopes[axis + 1 :]) for axis, side in enumerate(slopes)]
+    numbers = ", ".join("{" + ", ".join(map(str, values)) + "}" for values in (shape, steps))
+    return f"static const slopes_3d {layer}_slopes = {{{numbers}}};"
 
 
 def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:

@@ -10,6 +10,7 @@ from edgekit import tflite
 from edgekit.codegen import header
 from edgekit.codegen.arena import Buffer, place
 from edgekit.codegen.names import in_comment
+from edgekit.errors import InvalidValue
 from edgekit.network import Graph
 from edgekit.quantization import QuantizedNetwork
 
@@ -20,7 +21,8 @@ _TENSOR_ALIGNMENT = 16
 
 
 def source(model: Graph, name: str) -> tuple[str, int]:
-    """(NAME.cpp, bytes of the arena) for a network."""
+    """(NAME.cpp, bytes of the arena) for a network; a ValueError names an op that TensorFlow Lite Micro lacks."""
+    _check_micro_has(model)
     data = tflite.to_bytes(model)
     of = in_comment(model.name)
     kinds = sorted({op.kind for op in model.ops})
@@ -84,6 +86,17 @@ def _ends(model, name, value):
         )
         positions[end.is_input] += 1
     return "\n\n".join(functions)
+
+
+def _check_micro_has(model):
+    kind = "int8" if isinstance(model, QuantizedNetwork) else "float32"
+    for op in model.ops:
+        operator = tflite.OPERATORS[op.kind]
+        if kind not in operator.in_micro:
+            raise InvalidValue(
+                f"TensorFlow Lite Micro has no {operator.code} in {kind}, which {op.name!r} needs: export the network "
+                'with engine="compiled"'
+            )
 
 
 def arena_size(model: Graph) -> int:

@@ -1,12 +1,20 @@
 """A network as plain data: named tensors and the ops between them. See `Network`.
 
-ops         the kinds of op: facts, shapes, float32 arithmetic
+ops         the kinds of op: facts, shapes, float32 arithmetic; activations has the functions of one value
 graph       Network, and functions on it
-keras       reads a Keras model
+keras       reads a Keras model; keras_activations its activations, keras_arithmetic its arithmetic,
+            keras_files opens files, keras_check compares a network that was read with its model
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
+broadcasting  two tensors of different shapes
 dispatch    the table from a kind of op to a function
+pixels      the real values that a network takes for pixels, where it shows them
 """
 
+from edgekit.network import (
+    activations,  # noqa: F401 (it enters its kinds)
+    keras_activations,  # noqa: F401 (it enters its functions)
+    keras_arithmetic,  # noqa: F401 (it enters its functions)
+)
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
     Batch,
@@ -26,6 +34,7 @@ from edgekit.network.graph import (
     with_ops,
 )
 from edgekit.network.keras import from_keras
+from edgekit.network.keras_files import load_keras
 from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
 
 __all__ = [
@@ -50,6 +59,7 @@ __all__ = [
     "check_numbers",
     "from_keras",
     "last_use",
+    "load_keras",
     "map_weights",
     "op_macs",
     "output_shape",

@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.errors import InvalidValue
 from edgekit.network import windows
 from edgekit.network.ops import Op, Shape, op_macs, run_op
+from edgekit.network.pixels import advice
 
 # Arrays for the inputs of a network: one array; for several inputs a dict by name, or a sequence in their order.
 Batch = np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
@@ -235,7 +236,7 @@ def _check_array(network, name, x):
         hint = "; add a batch dimension with x[None]" if x.shape == tuple(expected) else ""
         raise InvalidValue(f"{of} takes a batch of shape (N, {', '.join(map(str, expected))}), got {x.shape}{hint}")
     if x.dtype == np.uint8:
-        raise InvalidValue(f"{of} takes real values, got uint8 pixels: call edgekit.models.preprocess(images) first")
+        raise InvalidValue(f"{of} takes real values, got uint8 pixels: {advice(network, name)}")
     if not np.issubdtype(x.dtype, np.floating):
         raise InvalidValue(f"{of} takes floating point values, got {x.dtype}")
 

@@ -14,12 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import windows
+from edgekit.network import broadcasting, windows
 from edgekit.network.dispatch import Dispatch
 
 Shape = tuple[int, ...]  # of a tensor, without the batch
 # Fused activations: the lowest and the highest real value that each lets through.
-ACTIVATIONS = {"none": (-np.inf, np.inf), "relu": (0.0, np.inf), "relu6": (0.0, 6.0)}
+ACTIVATIONS = {
+    "none": (-np.inf, np.inf),
+    "relu": (0.0, np.inf),
+    "relu6": (0.0, 6.0),
+    "relu_n1_to_1": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,9 @@ class Op:
         axis: of a concatenation, counted without the batch.
         keepdims: whether a mean over height and width keeps them as 1 x 1; whether a fully_connected op is applied to
             each row of its input (the last axis), instead of to all its values at once.
+        alpha: the slope of a leaky ReLU below 0.
+        beta: the factor before the exponentials of a softmax.
+        approximate: whether a GELU is computed with tanh; otherwise with the error function.
     """
 
     kind: str
@@ -58,6 +66,9 @@ class Op:
     paddings: tuple[tuple[int, int], tuple[int, int]] | None = None
     axis: int | None = None
     keepdims: bool = False
+    alpha: float = 0.0
+    beta: float = 1.0
+    approximate: bool = False
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -81,8 +92,10 @@ class Kind:
         same_scale: whether its int8 output has the scale and zero point of its inputs, all of them the same, because it
             only moves or chooses values.
         fixed_scale: (scale, zero point) of its int8 output, if the specification fixes them.
-        narrowest: the least width that the range of its int8 output may have, as a share of its widest input's: finer
-            steps cannot be computed.
+        narrowest: the least width that the range of its int8 output may have, as a share of its widest input's, with a
+            margin of 2: finer steps cannot be computed.
+        finest: the same where it is no such share: function from the scales of its inputs to a scale, which that of its
+            int8 output must exceed.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
     """
 
@@ -95,6 +108,7 @@ class Kind:
     same_scale: bool = False
     fixed_scale: tuple[float, int] | None = None
     narrowest: float = 0.0
+    finest: Callable[[Sequence[float]], float] = lambda scales: 0.0
     scales_through: bool = False
 
 
@@ -188,10 +202,43 @@ def _fully_connected(op, inputs, shape):
     return (rows @ op.weights.T + op.bias).reshape(len(inputs[0]), *shape)
 
 
-# The int32 of its int8 arithmetic holds 20 bits below the steps of its inputs.
-@kind("add", options=("activation",), inputs=2, same_shape=True, narrowest=2.0**-18)
+def _broadcast(op, shapes):
+    return broadcasting.output_shape(op.name, shapes)
+
+
+_SUM = 2.0**-18  # its int8 arithmetic has 20 bits below the steps of its inputs; Micro stops where the sum needs more
+
+
+@kind("add", options=("activation",), inputs=2, shape=_broadcast, narrowest=_SUM)
 def _add(op, inputs, shape):
-    return inputs[0] + inputs[1]
+    return np.add(*broadcasting.aligned(inputs))
+
+
+@kind("sub", options=("activation",), inputs=2, shape=_broadcast, narrowest=_SUM)
+def _sub(op, inputs, shape):
+    return np.subtract(*broadcasting.aligned(inputs))
+
+
+# Its int8 product has 16 bits, which leaves 15 for finer steps.
+@kind("mul", options=("activation",), inputs=2, shape=_broadcast, finest=lambda scales: np.prod(scales) * 2.0**-15)
+def _mul(op, inputs, shape):
+    return np.multiply(*broadcasting.aligned(inputs))
+
+
+@kind("maximum", inputs=2, shape=_broadcast, same_scale=True)
+def _maximum(op, inputs, shape):
+    return np.maximum(*broadcasting.aligned(inputs))
+
+
+@kind("minimum", inputs=2, shape=_broadcast, same_scale=True)
+def _minimum(op, inputs, shape):
+    return np.minimum(*broadcasting.aligned(inputs))
+
+
+# Its int8 square has 30 bits, in steps of the greater input scale / 64.
+@kind("squared_difference", inputs=2, shape=_broadcast, finest=lambda scales: max(scales) ** 2 * 2.0**-13)
+def _squared_difference(op, inputs, shape):
+    return np.square(np.subtract(*broadcasting.aligned(inputs)))
 
 
 def _joined(op, shapes):
@@ -270,9 +317,14 @@ def _tanh(op, inputs, shape):
     return np.tanh(inputs[0])
 
 
-@kind("softmax", fixed_scale=(1 / 256, -128))
+@kind("relu6", same_scale=True)  # TensorFlow Lite Micro's does not rescale
+def _relu6(op, inputs, shape):
+    return np.clip(inputs[0], *ACTIVATIONS["relu6"])
+
+
+@kind("softmax", options=("beta",), fixed_scale=(1 / 256, -128))
 def _softmax(op, inputs, shape):
-    e = np.exp(inputs[0] - inputs[0].max(axis=-1, keepdims=True))
+    e = np.exp((inputs[0] - inputs[0].max(axis=-1, keepdims=True)) * np.float32(op.beta))
     return e / e.sum(axis=-1, keepdims=True)
 
 

@@ -63,7 +63,7 @@ def _pairs(network):
         for name in op.inputs:
             readers.setdefault(name, []).append(position)
     for first, op in enumerate(network.ops):
-        if op.kind not in ("conv2d", "depthwise_conv2d"):
+        if op.kind not in ("conv2d", "depthwise_conv2d") or op.activation == "relu_n1_to_1":
             continue
         passed = [op.output]
         while True:
@@ -73,7 +73,7 @@ def _pairs(network):
             reader = network.ops[after[0]]
             if reader.kind in ("conv2d", "depthwise_conv2d"):
                 yield first, after[0], passed
-            if not OPS[reader.kind].scales_through or reader.activation == "relu6":
+            if not OPS[reader.kind].scales_through or reader.activation in ("relu6", "relu_n1_to_1"):
                 break
             passed.append(reader.output)
 

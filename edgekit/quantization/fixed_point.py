@@ -31,8 +31,8 @@ def table(kind: str, quantization: Quantization) -> np.ndarray:
         int8 array (256,), indexed by the input's bits as an unsigned byte: 0 to 127, then -128 to -1.
     """
     q = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64) - quantization.zero_point
-    multiplier, shift = _input_multiplier(quantization.scale, 4)
-    radius = _input_radius(4, np.frexp(float(quantization.scale) * 2.0**27)[1])
+    multiplier, shift = input_multiplier(quantization.scale, 4)
+    radius = input_radius(4, np.frexp(float(quantization.scale) * 2.0**27)[1])
     x = requantize(np.where(np.abs(q) < radius, q, 0), multiplier, shift)
     y = rounding_shift(sigmoid(x), 23) - 128 if kind == "sigmoid" else rounding_shift(tanh(x), 24)
     # Micro tests the lower end first. With steps of 8 or more the radius is 0, so that its sigmoid(0) is -128.
@@ -40,18 +40,19 @@ def table(kind: str, quantization: Quantization) -> np.ndarray:
     return np.clip(y, -128, 127).astype(np.int8)
 
 
-def softmax(q: np.ndarray, quantization: Quantization) -> np.ndarray:
+def softmax(q: np.ndarray, quantization: Quantization, beta: float = 1.0) -> np.ndarray:
     """Softmax over the last axis (output scale 1/256, zero point -128).
 
     Args:
         q: int8 array (..., classes).
         quantization: `Quantization` of the input.
+        beta: factor of the input.
 
     Returns:
         int8 array of q's shape.
     """
     q = np.asarray(q, np.int64)
-    exponentials = exponentials_of_steps(quantization)[q.max(axis=-1, keepdims=True) - q]
+    exponentials = exponentials_of_steps(quantization, beta)[q.max(axis=-1, keepdims=True) - q]
     total = rounding_shift(exponentials, 12).sum(axis=-1, keepdims=True)
     # total is in Q12 and at least 1: shifted left until its first bit is the sign bit, it is 1 + x, x in [0, 1).
     leading_zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
@@ -60,18 +61,19 @@ def softmax(q: np.ndarray, quantization: Quantization) -> np.ndarray:
     return np.clip(y, -128, 127).astype(np.int8)
 
 
-def exponentials_of_steps(quantization: Quantization) -> np.ndarray:
-    """exp(-d * scale) for a distance of d = 0 to 255 steps, for softmax: Q0, and 0 if it is too small.
+def exponentials_of_steps(quantization: Quantization, beta: float = 1.0) -> np.ndarray:
+    """exp(-d * scale * beta) for a distance of d = 0 to 255 steps, for softmax: Q0, and 0 if it is too small.
 
     Args:
         quantization: `Quantization` of the tensor.
+        beta: factor of the input.
 
     Returns:
         int64 array (256,).
     """
     distance = np.arange(256)
-    multiplier, shift = _input_multiplier(quantization.scale, 5)
-    counts = distance <= _input_radius(5, shift)
+    multiplier, shift = input_multiplier(float(quantization.scale) * float(np.float32(beta)), 5)
+    counts = distance <= input_radius(5, shift)
     return np.where(counts, exp_of_negative(requantize(np.where(counts, -distance, 0), multiplier, shift), 5), 0)
 
 
@@ -85,7 +87,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
     """tanh(x): Q4 in, Q0 out."""
     # The raw number that is |x| in Q4 is 2|x| in Q5.
     e = exp_of_negative(-np.abs(x), 5)
-    t = _shift_left(_reciprocal_of_half(e) - (1 << 29), 2)
+    t = shift_left(_reciprocal_of_half(e) - (1 << 29), 2)
     return np.where(x > 0, t, np.where(x == 0, 0, -t))
 
 
@@ -109,7 +111,7 @@ def exp_of_negative(x: np.ndarray, integer_bits: int) -> np.ndarray:
 
 def one_over_one_plus(x: np.ndarray) -> np.ndarray:
     """1 / (1 + x) of x in [0, 1): Q0 in, Q0 out."""
-    return _shift_left(_reciprocal_of_half(x), 1)
+    return shift_left(_reciprocal_of_half(x), 1)
 
 
 def _exp_of_last_quarter(x):
@@ -127,19 +129,20 @@ def _reciprocal_of_half(x):
     half = (x + ONE + 1) // 2
     y = 1515870810 + high_mul(half, -1010580540)  # 48/17 - 32/17 * half
     for _ in range(3):
-        y = y + _shift_left(high_mul(y, (1 << 29) - high_mul(half, y)), 2)
+        y = y + shift_left(high_mul(y, (1 << 29) - high_mul(half, y)), 2)
     return y
 
 
-def _shift_left(x, exponent):
+def shift_left(x: np.ndarray, exponent: int) -> np.ndarray:
+    """x * 2^exponent, saturated: int64 array of int32 values."""
     return np.clip(x << exponent, INT32_MIN, INT32_MAX)
 
 
-def _input_multiplier(scale, integer_bits):
-    """(M, shift) that convert input steps to Qm."""
+def input_multiplier(scale: float | np.floating, integer_bits: int) -> tuple[int, int]:
+    """(M, shift) that convert input steps to Qm, m integer bits."""
     return multiplier_and_shift(min(float(scale) * 2.0 ** (31 - integer_bits), 2.0**31 - 1))
 
 
-def _input_radius(integer_bits, shift):
+def input_radius(integer_bits: int, shift: int) -> int:
     """The number of input steps that Qm can hold; beyond it, the result equals its limit."""
     return int(np.floor((2**integer_bits - 1) * 2.0 ** (31 - integer_bits) / 2.0**shift))

@@ -20,18 +20,21 @@ from edgekit.network import (
     Dispatch,
     Op,
     Results,
+    activations,
     as_results,
     batch_size,
     batches,
+    broadcasting,
     by_name,
     last_use,
     repeated_constants,
     windows,
 )
-from edgekit.quantization import fixed_point, formulas
+from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax, tables
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
 from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
+from edgekit.quantization.tables import prelu_multipliers
 
 # function(network, op): a function from the op's int8 inputs to its int8 output
 STEP = Dispatch("edgekit/quantization/integer.py")
@@ -193,17 +196,54 @@ def _weighted(network, op):
     return step
 
 
-@STEP.register("add")
-def _add(network, op):
+@STEP.register("add", "sub")
+def _sum(network, op):
     first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
     *parts, output = formulas.add_multipliers(first.scale, second.scale, result.scale)
     lowest, highest = output_bounds(network, op)
+    combine = np.add if op.kind == "add" else np.subtract
 
     def step(inputs):
-        total: np.ndarray | int = 0
-        for q, source, part in zip(inputs, (first, second), parts, strict=True):
-            total = total + requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
-        return np.clip(requantize(total, *output) + result.zero_point, lowest, highest).astype(np.int8)
+        scaled = [
+            requantize((q.astype(np.int64) - source.zero_point) << 20, *part)
+            for q, source, part in zip(broadcasting.aligned(inputs), (first, second), parts, strict=True)
+        ]
+        return np.clip(requantize(combine(*scaled), *output) + result.zero_point, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("mul")
+def _mul(network, op):
+    first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    multiplier, shift = arithmetic.mul_multiplier(first.scale, second.scale, result.scale)
+    lowest, highest = output_bounds(network, op)
+
+    def step(inputs):
+        a, b = (q.astype(np.int64) for q in broadcasting.aligned(inputs))
+        product = (a - first.zero_point) * (b - second.zero_point)
+        return np.clip(requantize(product, multiplier, shift) + result.zero_point, lowest, highest).astype(np.int8)
+
+    return step
+
+
+@STEP.register("maximum", "minimum")
+def _extremum(network, op):
+    choose = np.maximum if op.kind == "maximum" else np.minimum
+    return lambda inputs: choose(*broadcasting.aligned(inputs))
+
+
+@STEP.register("squared_difference")
+def _squared_difference(network, op):
+    first, second, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    *parts, output = arithmetic.squared_difference_multipliers(first.scale, second.scale, result.scale)
+
+    def step(inputs):
+        a, b = (
+            requantize((q.astype(np.int64) - source.zero_point) << arithmetic.SQUARE_BITS, *part)
+            for q, source, part in zip(broadcasting.aligned(inputs), (first, second), parts, strict=True)
+        )
+        return np.clip(requantize((a - b) ** 2, *output) + result.zero_point, QMIN, QMAX).astype(np.int8)
 
     return step
 
@@ -264,30 +304,34 @@ def _reshape(network, op):
     return lambda inputs: inputs[0].reshape(len(inputs[0]), *shape)
 
 
-@STEP.register("rescale")
-def _rescale(network, op):
-    table = rescale_table(network, op)
+@STEP.register(*tables.TABLE)
+def _of_one_value(network, op):
+    table = tables.table(network, op)
     return lambda inputs: table[inputs[0].view(np.uint8)]
 
 
-def rescale_table(network: Quantized, op: Op) -> np.ndarray:
-    """Convert every int8 to the steps of a rescale op's output.
+@STEP.register("prelu")
+def _prelu(network, op):
+    source, slopes, result = (network.quantization[name] for name in (*op.inputs, op.output))
+    above, below = prelu_multipliers(source.scale, slopes.scale, result.scale)
 
-    Returns:
-        int8 array (256,), indexed by the input's bits as an unsigned byte: 0 to 127, then -128 to -1.
-    """
-    source, result = network.quantization[op.inputs[0]], network.quantization[op.output]
-    q = np.arange(256).astype(np.uint8).view(np.int8).astype(np.int64) - source.zero_point
-    steps = requantize(q, *formulas.rescale_multiplier(source.scale, result.scale))
-    return np.clip(steps + result.zero_point, QMIN, QMAX).astype(np.int8)
+    def step(inputs):
+        x = inputs[0].astype(np.int64) - source.zero_point
+        slope = activations.aligned(inputs[1], x.ndim).astype(np.int64) - slopes.zero_point
+        y = np.where(x >= 0, requantize(x, *above), requantize(x * slope, *below))
+        return np.clip(y + result.zero_point, QMIN, QMAX).astype(np.int8)
 
-
-@STEP.register("sigmoid", "tanh")
-def _lookup(network, op):
-    table = fixed_point.table(op.kind, network.quantization[op.inputs[0]])
-    return lambda inputs: table[inputs[0].view(np.uint8)]
+    return step
 
 
 @STEP.register("softmax")
 def _softmax(network, op):
-    return lambda inputs: fixed_point.softmax(inputs[0], network.quantization[op.inputs[0]])
+    source = network.quantization[op.inputs[0]]
+    return lambda inputs: fixed_point.softmax(inputs[0], source, op.beta)
+
+
+@STEP.register("log_softmax")
+def _log_softmax(network, op):
+    source = network.quantization[op.inputs[0]]
+    log_softmax.check_classes(op.name, network.shapes[op.output][-1])
+    return lambda inputs: log_softmax.log_softmax(inputs[0], source)

@@ -1,5 +1,6 @@
 """The scales, zero points, multipliers and bounds of a network's tensors and ops, computed with the formulas."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from edgekit.network import ACTIVATIONS, OPS, Op, Shape
 from edgekit.quantization import formulas
+
+# Values that are quantized together: few enough that the formula's intermediate arrays stay in the cache.
+_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,14 @@ class Quantization:
 
     def quantize(self, real: ArrayLike) -> np.ndarray:
         """int8 array nearest to these real values, those out of range clamped; halves round away from zero."""
-        return formulas.quantize(real, self.scale, self.zero_point)
+        real = np.asarray(real, np.float32)
+        if real.size <= _AT_ONCE:
+            return formulas.quantize(real, self.scale, self.zero_point)
+        q, values = np.empty(real.size, np.int8), real.reshape(-1)
+        for start in range(0, real.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            q[part] = formulas.quantize(values[part], self.scale, self.zero_point)
+        return q.reshape(real.shape)
 
     def dequantize(self, q: ArrayLike) -> np.ndarray:
         """float32 array of the real values of these int8 values."""
@@ -106,6 +117,24 @@ def requantization(network: Quantized, op: Op) -> tuple[np.ndarray, np.ndarray]:
     d = s_in * np.broadcast_to(op.weight_scales, op.bias.shape).astype(np.float64) / s_out
     multipliers, shifts = formulas.multiplier_and_shift(d)
     return multipliers.astype(np.int32), shifts.astype(np.int32)
+
+
+def finest_output(op: Op, scales: Sequence[float]) -> float:
+    """The scale of an op's int8 output must be greater than this; with a finer one its arithmetic would not fit.
+
+    TensorFlow Lite Micro stops there, or refuses the network. It also refuses a bound of 2^31 steps or more, as a fused
+    ReLU6 would have it.
+
+    Args:
+        op: the op.
+        scales: of its inputs.
+
+    Returns:
+        float; 0 if every scale is possible.
+    """
+    bounds = [abs(bound) for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
+    facts = OPS[op.kind]
+    return max(max(bounds, default=0.0) * 2.0**-31, facts.narrowest / 2 * max(scales), facts.finest(scales))
 
 
 def output_bounds(network: Quantized, op: Op) -> tuple[int, int]:

@@ -6,10 +6,17 @@ import numpy as np
 
 from edgekit.calibration import Ranges
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, WEIGHTED, Batch, Graph, Network, Op, Results, as_results, by_name, check_input
+from edgekit.network import WEIGHTED, Batch, Graph, Network, Op, Results, as_results, by_name, check_input
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.formulas import QMAX, QMIN
-from edgekit.quantization.parameters import FINEST, FIXED, Quantization, activation_quantization, channel_axis
+from edgekit.quantization.parameters import (
+    FINEST,
+    FIXED,
+    Quantization,
+    activation_quantization,
+    channel_axis,
+    finest_output,
+)
 from edgekit.quantization.shared_scales import groups
 
 # How weights are rounded: see `quantize`.
@@ -72,7 +79,8 @@ def quantize(
         `QuantizedNetwork`.
 
     Raises:
-        ValueError: the scheme is unknown, bits is out of range, or the ranges are of another network.
+        ValueError: the scheme is unknown, bits is out of range, the ranges are of another network, or an op's output
+            would need a scale that it cannot have.
     """
     scheme = weights or scheme
     if scheme not in SCHEMES:
@@ -124,28 +132,37 @@ def _tensor_quantizations(network, ranges):
         low, high = ranges[source.get(name, name)]
         known = limits.get(first, (0.0, 0.0))
         limits[first] = (min(known[0], low), max(known[1], high))
+    fixed = {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     widened = True
     while widened:  # a tensor that was widened can make the output of another op too narrow
         widened = False
         for op in network.ops:
-            widened |= _widen(op, limits, leader)
-    shared = {first: activation_quantization(*limits[first]) for first in limits}
-    shared |= {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
+            widened |= _widen(op, limits, leader, fixed)
+    shared = {first: activation_quantization(*limits[first]) for first in limits} | fixed
     return network, {name: shared[first] for name, first in leader.items()}
 
 
-def _widen(op, limits, leader):
+def _widen(op, limits, leader, fixed):
     """Widen the ranges around an op until its int8 arithmetic can compute its output; tell whether any was widened."""
+    widened = False
+    for name, scale in _finest(op, limits, leader, fixed):
+        low, high = limits[name]
+        if high < low + scale * (QMAX - QMIN):
+            limits[name], widened = (low, low + scale * (QMAX - QMIN)), True
+            if not limits[name][1] < np.finfo(np.float32).max:
+                raise InvalidValue(
+                    f"int8 cannot compute {op.name!r}: its output shares a scale with its inputs, and its values are "
+                    "far larger than theirs; make the network's values smaller"
+                )
+    return widened
+
+
+def _finest(op, limits, leader, fixed):
+    """The finest scales that an op's int8 arithmetic can compute: (name of the leader of a tensor's group, scale)."""
     if op.kind in FIXED:
-        name, width = leader[op.inputs[0]], float(FINEST) * (QMAX - QMIN)
-    elif not OPS[op.kind].narrowest:
-        return False
+        yield leader[op.inputs[0]], float(FINEST) / op.beta
     else:
         # From the scales: an input that is always 0 has no width, and yet a scale, 1.
-        scales = [float(activation_quantization(*limits[leader[name]]).scale) for name in op.inputs]
-        name, width = leader[op.output], OPS[op.kind].narrowest * max(scales) * (QMAX - QMIN)
-    low, high = limits[name]
-    if high >= low + width:
-        return False
-    limits[name] = (low, low + width)
-    return True
+        firsts = [leader[name] for name in op.inputs]
+        scales = [float((fixed.get(first) or activation_quantization(*limits[first])).scale) for first in firsts]
+        yield leader[op.output], 2 * finest_output(op, scales)

@@ -19,9 +19,10 @@ from edgekit.network import Graph, Network
 from edgekit.quantization import QuantizedNetwork
 from edgekit.tflite.ops import OPERATORS, Operator
 from edgekit.tflite.reader import from_bytes
+from edgekit.tflite.saved_model import from_saved_model
 from edgekit.tflite.writer import to_bytes
 
-__all__ = ["OPERATORS", "Operator", "from_bytes", "load", "save", "to_bytes"]
+__all__ = ["OPERATORS", "Operator", "from_bytes", "from_saved_model", "load", "save", "to_bytes"]
 
 
 def save(network: Graph, path: str | PathLike[str]) -> Path:

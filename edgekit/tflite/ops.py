@@ -34,6 +34,9 @@ class Operator:
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
         read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
+        in_micro: the types in which TensorFlow Lite Micro has it; LiteRT has it in both.
+        rescaled_before: whether a file in int8 may give its output another scale than its input's, though the kind has
+            one for both. It is read as a QUANTIZE before it, as LiteRT computes it; Micro would take the wrong scale.
     """
 
     code: str
@@ -43,6 +46,8 @@ class Operator:
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
+    in_micro: tuple[str, ...] = ("float32", "int8")
+    rescaled_before: bool = False
 
     @property
     def micro(self) -> str:
@@ -136,12 +141,48 @@ def _write_shape(writer, op, options):
 
 
 def _write_beta(writer, op, options):
-    options.beta = 1.0
+    options.beta = op.beta
 
 
-def _read_softmax(call):
-    if call.options.beta != 1:
-        call.refuse(f"beta {call.options.beta}")
+def _read_beta(call):
+    beta = float(call.options.beta)
+    if not 0 < beta < float("inf"):
+        call.refuse(f"beta {beta}")
+    return {"beta": beta}
+
+
+def _write_alpha(writer, op, options):
+    options.alpha = op.alpha
+
+
+def _read_alpha(call):
+    alpha = float(call.options.alpha)
+    if not abs(alpha) < float("inf"):
+        call.refuse(f"alpha {alpha}")
+    return {"alpha": alpha}
+
+
+def _write_approximate(writer, op, options):
+    options.approximate = op.approximate
+
+
+def _read_approximate(call):
+    return {"approximate": bool(call.options.approximate)}
+
+
+def _read_root(call):
+    """Both runtimes end with an error at a value below 0."""
+    source = call.reader.quantization.get(call.reader.names[call.inputs[0]])
+    if source is not None and source.zero_point != -128:
+        call.refuse(f"an input that may be negative (its zero point is {source.zero_point}, and -128 is needed)")
+    return {}
+
+
+def _read_hard_swish(call):
+    """Micro refuses an output whose scale is 1/128 of the input's or less."""
+    scales = [call.reader.scale(index) for index in (call.inputs[0], call.output)]
+    if None not in scales and not scales[1] > scales[0] / 127:
+        call.refuse(f"the output scale {scales[1]:g}, too fine beside the input scale {scales[0]:g}")
     return {}
 
 
@@ -159,6 +200,11 @@ OPERATORS = {
         "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
     ),
     "add": Operator("ADD", "AddOptions"),
+    "sub": Operator("SUB", "SubOptions"),
+    "mul": Operator("MUL", "MulOptions", 3),  # 2 has int8; 3 is needed where s_1 * s_2 / s_y is at least 1
+    "maximum": Operator("MAXIMUM", "MaximumMinimumOptions"),
+    "minimum": Operator("MINIMUM", "MaximumMinimumOptions"),
+    "squared_difference": Operator("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
     "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
@@ -186,11 +232,26 @@ OPERATORS = {
     "rescale": Operator("QUANTIZE"),
     "sigmoid": Operator("LOGISTIC"),
     "tanh": Operator("TANH"),
-    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
+    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_beta),
+    "log_softmax": Operator("LOG_SOFTMAX", "LogSoftmaxOptions"),
+    "relu": Operator("RELU"),
+    "relu6": Operator("RELU6", rescaled_before=True),
+    "relu_n1_to_1": Operator("RELU_N1_TO_1", None, 1, in_micro=()),
+    "relu_0_to_1": Operator("RELU_0_TO_1", None, 1, in_micro=()),
+    "leaky_relu": Operator("LEAKY_RELU", "LeakyReluOptions", write=_write_alpha, read=_read_alpha),
+    "prelu": Operator("PRELU", None, 1),
+    "elu": Operator("ELU", None, 1),
+    "hard_swish": Operator("HARD_SWISH", "HardSwishOptions", 1, read=_read_hard_swish),
+    "gelu": Operator("GELU", "GeluOptions", write=_write_approximate, read=_read_approximate, in_micro=()),
+    "abs": Operator("ABS", "AbsOptions"),
+    "exp": Operator("EXP", "ExpOptions", in_micro=("float32",)),
+    "log": Operator("LOG", in_micro=("float32",)),
+    "sqrt": Operator("SQRT", read=_read_root, in_micro=("float32",)),
+    "rsqrt": Operator("RSQRT", read=_read_root),
 }
 KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
 # The names of fused activations in the schema's ActivationFunctionType.
-ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
+ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 
 
 def has_activation(kind: str) -> bool:

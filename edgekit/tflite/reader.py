@@ -1,7 +1,7 @@
 """Reads a .tflite file, written by edgekit or by TensorFlow's converter; see `from_bytes`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NoReturn
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from edgekit.errors import InvalidValue
 from edgekit.network import ACTIVATIONS, OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
-from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
+from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis, finest_output
 from edgekit.tflite.file import MOST_VALUES, File
 from edgekit.tflite.forms import one_form
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
 from edgekit.tflite.unpacking import damaged, unpack
 
 SUPPORTED = (
-    f"{', '.join(sorted(KINDS))}, in float32 or int8, with a fused RELU or RELU6; QUANTIZE and DEQUANTIZE where an "
-    "int8 graph takes or gives float32 or uint8"
+    f"{', '.join(sorted(KINDS))}, in float32 or int8, with a fused RELU, RELU6 or RELU_N1_TO_1; "
+    "QUANTIZE and DEQUANTIZE where an int8 graph takes or gives float32 or uint8"
 )
 # Before a RESHAPE, the converter writes these ops. They compute its new shape from the input's, though it is constant.
 SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
@@ -193,8 +193,10 @@ class _Reader:
             options |= self.weights(call, kind)
         op = Op(kind, self.op_name(output), sources, self.names[output], **options)
         self.check_window(call, op)
-        self.ops.append(op)
         self.activation(output)
+        if OPERATORS[kind].rescaled_before:
+            op = self.rescaled(op)
+        self.ops.append(op)
         self.check(call, op)
 
     def options(self, code, kind, operator):
@@ -221,11 +223,29 @@ class _Reader:
         self.constants[name] = values
         self.activation(index, values.shape)
 
+    def rescaled(self, op):
+        """The op, with its input rescaled to its output's scale if they differ."""
+        source, wanted = op.inputs[0], self.quantization.get(op.output)
+        if self.quantization.get(source) == wanted:
+            return op
+        name = f"{source}_for_{op.name}"
+        while name in self.names or name in self.shapes:
+            name += "_"
+        self.shapes[name], self.quantization[name] = self.shapes[source], wanted
+        self.ops.append(Op("rescale", name, (source,), name))
+        return replace(op, inputs=(name,))
+
+    def scale(self, index):
+        """The scale of a tensor; None if it has none."""
+        q = self.graph.tensors[index].quantization
+        return float(q.scale[0]) if q is not None and q.scale is not None and len(q.scale) else None
+
     def fused(self, call, kind):
         """The activation that is fused into an op."""
         fused = getattr(call.options, "fusedActivationFunction", 0)
         if fused not in self.activations or (fused and not has_activation(kind)):
-            call.refuse(f"the fused activation {fused}")
+            codes = {code: name for name, code in vars(self.schema.ActivationFunctionType).items()}
+            call.refuse(f"the fused activation {codes.get(fused, fused)}")
         return {"activation": self.activations[fused]} if has_activation(kind) else {}
 
     def check(self, call, op):
@@ -240,15 +260,17 @@ class _Reader:
         if not self.quantization:
             return
         result = self.quantization[op.output]
-        bounds = [bound for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
-        if any(abs(bound) >= 2**31 * float(result.scale) for bound in bounds):
-            call.refuse(f"the output scale {result.scale}, too fine for the fused {op.activation},")
         if op.weight_scales is not None:
             self.check_weight_scales(call, op)
         if op.kind in FIXED and result != FIXED[op.kind]:
             call.refuse(f"the output scale {result.scale} and zero point {result.zero_point}")
-        if op.kind in FIXED and self.quantization[op.inputs[0]].scale < FINEST:
+        if op.kind in FIXED and self.quantization[op.inputs[0]].scale * op.beta < FINEST:
             call.refuse(f"an input scale below {FINEST:.1e}, on which TensorFlow Lite Micro stops")
+        if result.scale <= finest_output(op, [float(self.quantization[name].scale) for name in op.inputs]):
+            call.refuse(f"the output scale {result.scale:.1e}, which is finer than TensorFlow Lite Micro can compute")
+        bounds = [bound for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
+        if any(abs(bound) >= 2**31 * float(result.scale) for bound in bounds):
+            call.refuse(f"the output scale {result.scale}, too fine for the fused {op.activation}")
         if op.kind in SAME_SCALE and any(self.quantization[name] != result for name in op.inputs):
             call.refuse("a scale or zero point that differs between input and output")
 
@@ -257,7 +279,7 @@ class _Reader:
         s_in, s_out = (float(self.quantization[name].scale) for name in (op.inputs[0], op.output))
         steps = s_in * op.weight_scales.astype(np.float64)
         if steps.max() >= 2.0**30 * s_out:
-            call.refuse(f"the weight scale {op.weight_scales.max():g}, too large for the output scale {s_out:g},")
+            call.refuse(f"the weight scale {op.weight_scales.max():g}, too large for the output scale {s_out:g}")
         q = self.graph.tensors[call.inputs[2]].quantization if len(call.inputs) > 2 and call.inputs[2] >= 0 else None
         if q is None or not len(q.scale):
             return

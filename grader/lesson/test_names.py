@@ -6,6 +6,7 @@ real module, a test cell means the test's own value, any other cell means the st
 
 import ast
 import builtins
+import functools
 import symtable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 if TYPE_CHECKING:
     from nbformat.notebooknode import NotebookNode  # slow to import, and the kernel of the tests has no need of it
 
+# A worker asks the same of the same cells for every student. Nobody changes the trees.
+_REMEMBER = functools.lru_cache(maxsize=1000)
 _BUILTIN = frozenset(dir(builtins)) | {"get_ipython", "display", "__name__"}
 
 
@@ -107,11 +110,13 @@ def _declared_global(scope: symtable.SymbolTable):
     return (s.get_name() for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned())
 
 
+@_REMEMBER
 def python_source(source: str) -> str:
     """A cell's source with IPython's magics as Python."""
     return TransformerManager().transform_cell(source)
 
 
+@_REMEMBER
 def _tree(source: str) -> ast.Module:
     try:
         return ast.parse(python_source(source))
@@ -119,6 +124,7 @@ def _tree(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
+@_REMEMBER
 def _table(source: str) -> symtable.SymbolTable | None:
     try:
         return symtable.symtable(python_source(source), "<cell>", "exec")

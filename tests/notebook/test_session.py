@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from board_projects import MODEL_FILES, make
+from board_projects import MODEL_FILES, built, make
 from conftest import require
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
@@ -20,7 +20,7 @@ from edgekit.notebook.session import Session, this_notebook
 def project(tmp_path_factory):
     require("g++")
     project = make(tmp_path_factory.mktemp("session") / "project")
-    project.build("sim", on_line=None)
+    built(project)
     return project
 
 

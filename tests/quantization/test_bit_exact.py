@@ -36,6 +36,16 @@ def test_a_fully_connected_op_is_bit_exact_at_rounding_ties():
         np.testing.assert_array_equal(net.run(q), micro(tflite.to_bytes(net), q))
 
 
+def test_a_difference_is_bit_exact_where_float32_would_round_its_scales_to_others():
+    """Its scales are divided in float64, as those of a sum; some of Micro's sources have float32."""
+    first, second = (values.ravel().astype(np.int8) for values in np.mgrid[-128:128, -128:128])
+    shapes = dict.fromkeys("abd", (len(first),))
+    for scales in ((0.086, 0.067, 0.056), (0.083, 0.068, 0.092), (0.075, 0.066, 0.058)):
+        tensors = {name: Quantization(np.float32(s), z) for name, s, z in zip("abd", scales, (3, -7, 5), strict=True)}
+        net = QuantizedNetwork("d", "a", "d", shapes, (Op("sub", "s", "ab", "d"),), tensors, constants={"b": second})
+        np.testing.assert_array_equal(net.run(first[None]), micro(tflite.to_bytes(net), first[None]))
+
+
 @pytest.fixture(scope="module")
 def cars():
     """The car network in int8 and the 500 test images."""

@@ -9,6 +9,8 @@ from random_networks import MANY, quantized_networks
 from reference import litert, micro
 
 from edgekit import calibration, network, quantization, tflite
+from edgekit.network import Op
+from edgekit.quantization import Quantization, QuantizedNetwork
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,8 @@ def test_the_converters_int8_file_is_bit_exact_with_micro(model):
     data = convert(model, "int8", random_images((12, 12, 3), 30))
     net = tflite.from_bytes(data)
     assert {op.kind for op in net.ops} >= {"rescale", "concatenate", "add", "mean", "softmax", "tanh", "pad"}
+    assert {op.kind for op in net.ops} >= {"mul", "sub", "maximum", "minimum"}
+    assert net.constants
     q = net.quantize_input(random_images((12, 12, 3), 40))
     np.testing.assert_array_equal(net.run(q), micro(data, q))
 
@@ -79,8 +83,26 @@ def test_the_converters_partly_quantized_files_are_read_as_float32(kind, near):
 def test_an_op_that_is_not_supported_is_named():
     source = keras.Input((4, 4, 2))
     odd = keras.Model(source, keras.layers.UpSampling2D(2)(source))
-    with pytest.raises(ValueError, match="TILE, which is not supported; supported are ADD, "):
+    with pytest.raises(ValueError, match="TILE, which is not supported; supported are ABS, ADD, "):
         tflite.from_bytes(convert(odd, "float32"))
+
+
+@pytest.mark.parametrize(("kind", "finest"), {"add": 2**-19, "sub": 2**-19, "mul": 2**-16, "relu6": 6 / 2**31}.items())
+def test_an_output_scale_that_micro_cannot_compute_is_refused(kind, finest):
+    """The inputs have the scales 1 and 0.5. With a scale just above the finest, Micro agrees."""
+    op = Op("mul" if kind == "relu6" else kind, "op", ("x", "c"), "y", activation=kind if kind == "relu6" else "none")
+    scales = {"x": 1.0, "c": 0.5} if kind != "relu6" else {"x": 1e-9, "c": 1e-9}
+    constants, shapes = {"c": np.int8([-128, -7, 3, 127])}, dict.fromkeys("xcy", (4,))
+
+    def file(scale):
+        tensors = {name: Quantization(np.float32(s), 3) for name, s in (scales | {"y": scale}).items()}
+        return QuantizedNetwork("n", "x", "y", shapes, (op,), tensors, constants=constants)
+
+    with pytest.raises(ValueError, match="finer than TensorFlow Lite Micro can compute"):
+        tflite.from_bytes(tflite.to_bytes(file(finest)))
+    net, q = file(finest * 1.0001), np.arange(-128, 128).astype(np.int8).reshape(-1, 4)
+    again = tflite.from_bytes(tflite.to_bytes(net))
+    np.testing.assert_array_equal(again.run(q), micro(tflite.to_bytes(net), q))
 
 
 def test_bytes_that_are_no_tflite_file_are_refused_whatever_they_are():

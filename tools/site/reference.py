@@ -16,7 +16,7 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = "edgekit"
 BESIDE = ("grader.for_tests",)  # beside the library: what a lesson's hidden tests import
-NOT_FOR_READERS = ("__main__", "former_names")
+NOT_FOR_READERS = ("__main__", "command", "former_names")
 
 # A name in backticks; first what must stay as it is: blocks of code, links and headings.
 NAME_OR_NO_TEXT = re.compile(r"(<pre.*?</pre>|<a[ >].*?</a>|<h\d.*?</h\d>)|<code>([\w.]+)</code>", re.DOTALL)

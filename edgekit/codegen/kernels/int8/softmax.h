@@ -1,10 +1,4 @@
-#include "requantize.h"
-
-/* a * b of numbers in which 2^31 stands for 1, rounded to the nearest, halves up. */
-static inline int32_t multiply_q31(int32_t a, int32_t b)
-{
-    return requantize(a, b, 0);
-}
+#include "fixed_point.h"
 
 /* Softmax: exponentials[d] is exp(-d * scale of the input), where 2^31 stands for 1, and 0 if it is too small to count.
    All steps are in fixed point, as in gemmlowp, because every rounding changes the result. */
@@ -19,17 +13,12 @@ static void softmax_int8(const int32_t *exponentials, const int8_t *in, int8_t *
         for (int32_t c = 0; c < classes; c++) {
             sum += ((uint32_t)exponentials[largest - in[c]] + (1u << 11)) >> 12;
         }
-        /* sum, shifted until its first bit is lost, is 1 + x. Three steps of Newton and Raphson give 2 / (1 + x). */
+        /* sum, shifted until its first bit is lost, is 1 + x: the reciprocal is 1 / (1 + x). */
         while (!(sum & 0x80000000u)) {
             sum <<= 1;
             zeros++;
         }
-        const int32_t half = (int32_t)(sum >> 1);
-        int32_t y = 1515870810 + multiply_q31(half, -1010580540); /* 48/17 - 32/17 * half; 2^29 stands for 1 */
-        for (int32_t step = 0; step < 3; step++) {
-            y += 4 * multiply_q31(y, (1 << 29) - multiply_q31(half, y));
-        }
-        const int32_t reciprocal = y > 0x3fffffff ? 0x7fffffff : 2 * y;
+        const int32_t reciprocal = half_of_reciprocal((int32_t)(sum >> 1));
         const int32_t shift = 12 - zeros + 31 - 8;
         for (int32_t c = 0; c < classes; c++) {
             const int32_t part = multiply_q31(reciprocal, exponentials[largest - in[c]]);

@@ -2,14 +2,11 @@
 // bars if there are none, as the OV2640 does in its test mode.
 #include "../CameraImageProvider.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dirent.h>
-#include <string>
 #include <unistd.h>
-#include <vector>
 
 #ifndef CAMERA_FOLDER  // platforms/simulator names the project's
 #define CAMERA_FOLDER "camera"
@@ -17,25 +14,17 @@
 
 static uint8_t pixels[Model::input_size];
 
-static std::vector<std::string> pictures() {
-    std::vector<std::string> found;
-    if (DIR *folder = opendir(CAMERA_FOLDER)) {
-        while (const dirent *entry = readdir(folder)) {
-            const char *ending = strrchr(entry->d_name, '.');
-            if (ending && strcmp(ending, ".ppm") == 0) {
-                found.push_back(std::string(CAMERA_FOLDER "/") + entry->d_name);
-            }
-        }
-        closedir(folder);
-    }
-    std::sort(found.begin(), found.end());
-    return found;
+static int is_picture(const dirent *entry) {
+    const char *ending = strrchr(entry->d_name, '.');
+    return ending && strcmp(ending, ".ppm") == 0;
 }
 
-static void read(const std::string &path) {
+static void read(const char *name) {
     const int height = Model::input_shape(0), width = Model::input_shape(1);
     int columns = 0, rows = 0, brightest = 0;
-    FILE *file = fopen(path.c_str(), "rb");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", CAMERA_FOLDER, name);
+    FILE *file = fopen(path, "rb");
     const bool good = file && fscanf(file, "P6 %d %d %d", &columns, &rows, &brightest) == 3 && fgetc(file) != EOF &&
                       columns == width && rows == height && brightest == 255 &&
                       fread(pixels, 1, sizeof pixels, file) == sizeof pixels;
@@ -43,7 +32,7 @@ static void read(const std::string &path) {
         fclose(file);
     }
     if (!good) {
-        printf("error: %s is not a PPM picture of %d x %d pixels\n", path.c_str(), width, height);
+        printf("error: %s is not a PPM picture of %d x %d pixels\n", path, width, height);
         abort();
     }
 }
@@ -59,14 +48,19 @@ static void draw_colour_bars() {
 }
 
 static void take() {
-    static size_t taken = 0;
+    static int taken = 0;
     usleep(100000);  // ten pictures a second
-    const std::vector<std::string> found = pictures();
-    if (found.empty()) {
+    dirent **found = nullptr;
+    const int count = scandir(CAMERA_FOLDER, &found, is_picture, alphasort);  // -1 where there is no folder
+    if (count <= 0) {
         draw_colour_bars();
     } else {
-        read(found[taken++ % found.size()]);
+        read(found[taken++ % count]->d_name);
     }
+    for (int i = 0; i < count; i++) {
+        free(found[i]);
+    }
+    free(found);
 }
 
 CameraImageProvider::CameraImageProvider(EspSerialPort &serial) : serial_(serial) {

@@ -1,0 +1,19 @@
+"""The hard car lesson works as students and instructors use it: in the browser, with its solution, and graded."""
+
+from lesson_tries import try_grading, try_in_jupyterlab
+
+PICTURES = 25
+SAID = (
+    "naively rounded: accuracy 0.500",
+    "one scale for the layer: accuracy 0.664",
+    "18,432 outputs of conv1; 0 differ from the device's.",
+    "all 500 outputs equal those of your network in Python, to the last bit: True",
+)
+
+
+def test_the_solution_runs_in_jupyterlab_and_its_plots_are_there(tmp_path):
+    try_in_jupyterlab("carclassifier_hard", PICTURES, SAID, tmp_path)
+
+
+def test_solution_partial_and_empty_submissions_are_marked_in_that_order():
+    try_grading("carclassifier_hard")
