@@ -111,7 +111,7 @@ class _Group:
         return new
 
     def name(self, index):
-        return (self.graph.tensors[index].name or b"").decode(errors="replace")
+        return self.graph.tensors[index].name
 
     def _shape(self, index):
         shape = self.graph.tensors[int(index)].shape
@@ -137,7 +137,7 @@ class _Group:
     def _tensor(self, like, shape):
         """A new tensor of another shape, with the scale of this one."""
         tensor = copy(self.graph.tensors[like])
-        tensor.name, tensor.shape, tensor.shapeSignature = f"{self.name(like)}/image".encode(), list(shape), None
+        tensor.name, tensor.shape, tensor.shapeSignature = f"{self.name(like)}/image", list(shape), None
         tensor.buffer = 0
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
@@ -147,7 +147,7 @@ class _Group:
         buffer, tensor = self.schema.BufferT(), self.schema.TensorT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self.model.buffers.append(buffer)
-        tensor.name, tensor.shape, tensor.type = name.encode(), list(values.shape), self.schema.TensorType.INT32
+        tensor.name, tensor.shape, tensor.type = name, list(values.shape), self.schema.TensorType.INT32
         tensor.buffer = len(self.model.buffers) - 1
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1

@@ -78,8 +78,10 @@ def _write_window(writer, op, options):
 
 
 def _read_window(call):
-    same = call.options.padding == call.schema.Padding.SAME
-    return {"stride": (call.options.strideH, call.options.strideW), "padding": "same" if same else "valid"}
+    names = {call.schema.Padding.SAME: "same", call.schema.Padding.VALID: "valid"}
+    if call.options.padding not in names:
+        call.refuse(f"the padding {call.options.padding}")
+    return {"stride": (call.options.strideH, call.options.strideW), "padding": names[call.options.padding]}
 
 
 def _write_convolution(writer, op, options):
@@ -113,6 +115,8 @@ def _write_fully_connected(writer, op, options):
 def _read_fully_connected(call):
     """Whether it is applied to each row: if it keeps the dimensions, or if its input has several rows."""
     _, depth = call.weights_shape(2)
+    if call.options.weightsFormat:
+        call.refuse(f"the weights format {call.options.weightsFormat}")
     shape = call.shape(0)
     if np.prod(shape) != depth and shape[-1] != depth:
         call.refuse(f"weights for {depth} values on an input of shape {shape}")
@@ -133,10 +137,12 @@ def _write_axis(writer, op, options):
 
 
 def _read_axis(call):
-    axis = int(call.options.axis) % len(call.output_tensor.shape) - 1
-    if axis < 0:
+    axis, rank = int(call.options.axis), len(call.output_tensor.shape)
+    if not -rank <= axis < rank:
+        call.refuse(f"the axis {axis} in a tensor of {rank} dimensions")
+    if axis % rank == 0:
         call.refuse("the batch as its axis")
-    return {"axis": axis}
+    return {"axis": axis % rank - 1}
 
 
 def _write_keepdims(writer, op, options):
