@@ -100,4 +100,4 @@ def log(x: np.ndarray) -> np.ndarray:
 
 
 def _leading_zeros(x):
-    return 32 - np.frexp(x.astype(np.float64))[1].astype(np.int64)
+    return 31 - np.floor(np.log2(x.astype(np.float64))).astype(np.int64)

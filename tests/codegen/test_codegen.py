@@ -101,7 +101,7 @@ def every_window():
     x = layers.Conv2D(6, 3, dilation_rate=(2, 1), padding="same", activation="relu")(source)
     x = layers.Conv2D(6, 2, groups=3, strides=2, padding="same")(x)
     x = layers.Conv2DTranspose(3, 3, strides=(2, 3), padding="same", activation="relu")(x)
-    y = layers.DepthwiseConv2D(3, strides=(1, 3), dilation_rate=1, depth_multiplier=2)(x)
+    y = layers.DepthwiseConv2D(3, strides=3, padding="same", depth_multiplier=2)(x)
     y = layers.DepthwiseConv2D((2, 1), dilation_rate=(3, 1))(y)
     z = layers.Conv1D(4, 3, padding="causal", dilation_rate=2)(layers.Reshape((24, 15))(x))
     z = layers.Conv1DTranspose(2, 4, strides=3)(layers.MaxPooling1D(5, padding="same")(z))

@@ -62,8 +62,8 @@ def quantized(mode):
     ("make", "message"),
     [
         (lambda: model_of(lambda x: keras.ops.arctan2(layers.Dense(3)(x), 1.5)), "operation 'arctan2' is a Arctan2 of"),
-        (lambda: model_of(lambda x: keras.ops.softmax(layers.Dense(3)(x), axis=0)), "operation '.*' has axis=0"),
-        (lambda: model_of(layers.Dense(3, "selu", name="d")), "layer 'd' has the activation selu"),
+        (lambda: model_of(lambda x: keras.ops.softmax(layers.Dense(3)(x), axis=0)), "is a softmax over axis=0"),
+        (lambda: model_of(layers.Dense(3, "mish", name="d")), "layer 'd' has the activation mish"),
         (
             lambda: model_of(layers.Dense(3, relu, name="d")),
             "the activation relu, a function of .*refused",

@@ -66,7 +66,7 @@ def test_weights_that_are_not_numbers_are_refused_by_name(value):
         (np.zeros((0, 5, 5, 4), np.float32), "calibration needs images, got an empty array"),
         (np.zeros((3, 5, 5, 3), np.float32), r"takes a batch of shape \(N, 5, 5, 4\), got \(3, 5, 5, 3\)"),
         (np.zeros((5, 5, 4), np.float32), r"add a batch dimension with x\[None\]"),
-        (np.zeros((3, 5, 5, 4), np.uint8), r"call edgekit\.models\.preprocess\(images\) first"),
+        (np.zeros((3, 5, 5, 4), np.uint8), "takes real values, got uint8 pixels: scale them as for training"),
         (np.zeros((3, 5, 5, 4), np.int64), "takes floating point values, got int64"),
         (np.full((3, 5, 5, 4), np.nan, np.float32), "calibration images hold NaN or infinity"),
         (np.full((3, 5, 5, 4), 3e38, np.float32), "overflows float32 on these images"),
