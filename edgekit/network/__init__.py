@@ -2,11 +2,12 @@
 
 ops         the kinds of op: facts, shapes, float32 arithmetic
 graph       Network, and functions on it
-keras       reads a Keras model
+keras       reads a Keras model; keras_operations has the operations that are no layers
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 dispatch    the table from a kind of op to a function
 """
 
+from edgekit.network import keras_operations  # noqa: F401  it enters its functions
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
     Batch,

@@ -1,11 +1,14 @@
-"""Reads a Keras model into a `Network`: all code for Keras layers is here.
+"""Reads a Keras model into a `Network`.
 
-For each kind of layer, a function makes its ops; then `edgekit.network.folding` folds and fuses them as a converter
-does. This module does not import Keras: who has a Keras model has imported it.
+For each class of layer or operation of Keras, a function makes its ops; then `edgekit.network.folding` folds and fuses
+them as a converter does. A class counts only if it is Keras's own: a class of the user may do anything under any name.
+This module does not import Keras: who has a Keras model has imported it.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +23,9 @@ from edgekit.network.ops import OPS, Op, Shape, output_shape
 if TYPE_CHECKING:
     import keras
 
-LAYERS = Dispatch("edgekit/network/keras.py")  # function(reader, layer, inputs): the name of the layer's output
-KINDS: set[str] = set()  # the kinds of op that layers become
+LAYERS = Dispatch("edgekit/network/keras.py")  # by name in keras.layers: function(reader, layer, inputs, **arguments)
+OPERATIONS = Dispatch("edgekit/network/keras.py")  # by place in keras.src: function(reader, operation, **arguments)
+KINDS: set[str] = set()  # the kinds of op that layers and operations become
 _NO_OP = ("Dropout", "SpatialDropout2D", "InputLayer")  # their output is their input at inference
 _ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "tanh", "softmax")
 _NOTES = {
@@ -73,10 +77,12 @@ class Reader:
         ops: the ops so far, in order.
         shapes: dict from tensor name to shape, without the batch.
         constants: dict from tensor name to float32 array, for tensors whose values never change.
+        calls: what was read, in order.
     """
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
+        self.calls: list[Call] = []
         self.shapes: dict[str, Shape] = {}
         self.constants: dict[str, np.ndarray] = {}
 
@@ -120,37 +126,210 @@ class Reader:
 
     def read(self, model: Any, inputs: Sequence[str]) -> list[str]:
         """Read a functional model whose inputs are these tensors; returns the names of its output tensors."""
-        names = {id(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
+        names = {id(tensor): Name(name) for tensor, name in zip(model.inputs, inputs, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
                 if node.is_input:
                     continue
-                sources = [names[id(tensor)] for tensor in node.arguments.keras_tensors]
-                results = self._layer(node.operation, sources)
-                names.update((id(t), name) for t, name in zip(node.output_tensors, results, strict=True))
+                args, kwargs = node.arguments.convert(lambda value: names.get(id(value), value))
+                results = self._node(node.operation, args, kwargs)
+                names.update((id(t), Name(name)) for t, name in zip(node.output_tensors, results, strict=True))
         return [names[id(tensor)] for tensor in model.outputs]
 
-    def _layer(self, layer: Any, inputs: Sequence[str]) -> list[str]:
-        kind = type(layer).__name__
-        if kind in ("Functional", "Sequential") or hasattr(layer, "_nodes_by_depth"):
-            return self.read(_functional(layer), inputs)
-        if kind not in LAYERS:
-            raise InvalidValue(f"layer {layer.name!r} is a {kind}, which is not supported; supported are {supported()}")
-        return [LAYERS[kind](self, layer, inputs)]
+    def _node(self, operation: Any, args: tuple, kwargs: dict) -> list[str]:
+        """Read one call of a layer or of an operation; returns the names of its outputs."""
+        if hasattr(operation, "_nodes_by_depth") or hasattr(operation, "_functional"):
+            graph = _functional(operation)
+            _, inputs, _ = _arguments(operation, args, kwargs)
+            return self.read(graph, inputs)
+        call = Call(operation, args, kwargs, [])
+        results = _read_layer(self, call) if isinstance(operation, _keras().Layer) else _read_operation(self, call)
+        call.outputs.extend([results] if isinstance(results, str) else results)
+        self.calls.append(call)
+        return call.outputs
 
 
-def _layer(*names, makes=()):
-    """Return a decorator that enters a function for these layers, which become ops of these kinds."""
+class Name(str):
+    """The name of a tensor among the arguments of an operation; every other argument is a constant."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer or operation of Keras, as it was read.
+
+    Attributes:
+        operation: the layer or operation.
+        args, kwargs: its arguments; a `Name` stands for each tensor.
+        outputs: names of the tensors that it makes.
+    """
+
+    operation: Any
+    args: tuple
+    kwargs: dict
+    outputs: list[str]
+
+
+def _keras():
+    """The imported Keras: whoever has a model of it has imported it."""
+    return sys.modules["keras"]
+
+
+def _arguments(operation, args, kwargs):
+    """The arguments of a call by name, in order, without those that say nothing.
+
+    Returns:
+        (name of the first argument, names of the tensors in it, dict of the other arguments).
+    """
+    signature = inspect.signature(operation.call)
+    given = signature.bind(*args, **kwargs).arguments
+    given |= given.pop("kwargs", {})
+    first = next(iter(signature.parameters))
+    inputs = _flat(given.pop(first))
+    unknown = next((value for value in inputs if not isinstance(value, Name)), None)
+    if unknown is not None:
+        _refuse(operation, f"the input {_short(unknown)}, which is not one of the model's tensors")
+    others = {
+        name: value
+        for name, value in given.items()
+        if any(value is not None for value in _flat(value))
+        and not (name == "training" and value is False)
+        and not (isinstance(value, bool) and signature.parameters[name].default is value)
+    }
+    return first, inputs, others
+
+
+def _flat(value):
+    """The values in nested lists, tuples and dicts, in Keras's order."""
+    if isinstance(value, dict):
+        return [part for key in sorted(value) for part in _flat(value[key])]
+    if isinstance(value, list | tuple):
+        return [part for inner in value for part in _flat(inner)]
+    return [value]
+
+
+def _short(value):
+    text = " ".join(f"{value}".split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _read_layer(reader, call):
+    layer = call.operation
+    kind = type(layer).__name__
+    own = getattr(_keras().layers, kind, None) is not type(layer)
+    if own and kind in LAYERS:
+        raise InvalidValue(
+            f"layer {layer.name!r} is a class {kind} of {type(layer).__module__}, not Keras's {kind}: it may compute "
+            "anything, so it is not read"
+        )
+    if own or kind not in LAYERS:
+        what = f"a {kind}, a class of {type(layer).__module__}" if own else f"a {kind}"
+        raise InvalidValue(f"layer {layer.name!r} is {what}, which is not supported; supported are {supported()}")
+    if "call" in vars(layer):
+        _refuse(layer, "another function in place of its call")
+    if getattr(layer, "quantization_mode", None):
+        raise InvalidValue(
+            f"layer {layer.name!r} was quantized by Keras to {layer.quantization_mode}: "
+            "give the model as it was before model.quantize(...)"
+        )
+    function = LAYERS[kind]
+    _, inputs, others = _arguments(layer, call.args, call.kwargs)
+    for name, value in others.items():
+        if name not in _UNDERSTOOD[function]:
+            raise InvalidValue(f"layer {layer.name!r} is called with {name}={_short(value)}, which is not supported")
+    return function(reader, layer, inputs, **others)
+
+
+def _read_operation(reader, call):
+    operation = call.operation
+    own, place = _place(type(operation))
+    if not own or place not in OPERATIONS:
+        what = f"{type(operation).__name__} of {'keras.ops' if own else type(operation).__module__}"
+        raise InvalidValue(
+            f"operation {operation.name!r} is a {what}, which is not supported; supported are "
+            f"{', '.join(name.rpartition('.')[2] for name in OPERATIONS)} of keras.ops, and the layers {supported()}"
+        )
+    function = OPERATIONS[place]
+    for name, parameter in inspect.signature(type(operation).__init__).parameters.items():
+        value = getattr(operation, name, None)
+        if name not in ("self", "name", *_UNDERSTOOD[function]) and not _same_value(value, parameter.default):
+            _refuse(operation, f"{name}={_short(value)}")
+    signature = inspect.signature(operation.call)
+    given = signature.bind(*call.args, **call.kwargs).arguments
+    understood = inspect.signature(function).parameters
+    for name in list(given):
+        if name not in understood:
+            if not _same_value(given[name], signature.parameters[name].default):
+                _refuse(operation, f"{name}={_short(given[name])}")
+            del given[name]
+        elif any(hasattr(value, "_keras_history") for value in _flat(given[name])):
+            _refuse(operation, f"an input {name} that is not one of the model's tensors")
+    return function(reader, operation, **given)
+
+
+def _place(kind):
+    """Whether a class is Keras's own, and its place in it, such as ops.nn.Relu."""
+    own = kind.__module__.startswith("keras.src.")
+    own = own and getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
+    return own, f"{kind.__module__.removeprefix('keras.src.')}.{kind.__qualname__}"
+
+
+def _same_value(value, default):
+    return value is default or (type(value) is type(default) and bool(value == default))
+
+
+_UNDERSTOOD: dict[Callable, tuple[str, ...]] = {}  # by function: names of the arguments that it reads
+
+
+def _layer(*names, makes=(), arguments=()):
+    """Return a decorator that enters a function for these classes of `keras.layers`.
+
+    Args:
+        names: names of the classes.
+        makes: the kinds of op that they become.
+        arguments: names of the arguments of the layer's `call`, after the first, that the function takes. A call with
+            any other argument is refused.
+    """
+    return _enter(LAYERS, names, makes, arguments)
+
+
+def _operation(*places, makes=(), options=()):
+    """Return a decorator that enters a function for these classes of operations, such as "ops.nn.Softmax".
+
+    The function gets the arguments of the operation's `call` by their names: a `Name` for each tensor, anything else is
+    a constant. A call with an argument that the function does not take is refused.
+
+    Args:
+        places: modules and names of the classes in `keras.src`.
+        makes: the kinds of op that they become.
+        options: the options of the operation, as in its ``__init__``, that the function reads. If another option has
+            not its default, the operation is refused.
+    """
+    return _enter(OPERATIONS, places, makes, options)
+
+
+def _enter(table, names, makes, understood):
     KINDS.update(makes)
-    return LAYERS.register(*names)
+    register = table.register(*names)
+
+    def enter(function):
+        _UNDERSTOOD[function] = tuple(understood)
+        return register(function)
+
+    return enter
 
 
 def _refuse(layer, what):
-    raise InvalidValue(f"layer {layer.name!r} has {what}, which is not supported; supported are {supported()}")
+    word = "layer" if isinstance(layer, _keras().Layer) else "operation"
+    raise InvalidValue(f"{word} {layer.name!r} has {what}, which is not supported; supported are {supported()}")
 
 
 def _functional(model):
     """The functional model: the model itself, or the one inside a Sequential model."""
+    if not getattr(type(model).call, "__module__", "").startswith("keras.src.") or "call" in vars(model):
+        raise InvalidValue(
+            f"{model.name!r} is a {type(model).__name__}, which has a call of its own; a Sequential or functional "
+            "Keras model is needed: build one of the same layers, or save it as .tflite with TensorFlow's converter"
+        )
     if not getattr(model, "built", False):
         raise InvalidValue(f"{model.name!r} is not built: give it an Input layer, or call it once on data")
     graph = getattr(model, "_functional", None) or model
@@ -168,10 +347,15 @@ def _shape(shape, name):
 
 
 def _activation_of(layer):
-    name = getattr(layer.activation, "__name__", str(layer.activation))
-    if name not in _ACTIVATIONS:
-        _refuse(layer, f"the activation {name}")
-    return name
+    """The name of a layer's activation, if it is this function of Keras or TensorFlow and not only called so."""
+    function, tensorflow = layer.activation, sys.modules.get("tensorflow")
+    places = [_keras().activations, _keras().ops, *([tensorflow.nn, tensorflow.math] if tensorflow else [])]
+    for name in _ACTIVATIONS:
+        if any(getattr(place, name, None) is function for place in places):
+            return name
+    name = getattr(function, "__name__", type(function).__name__)
+    ours = getattr(_keras().activations, name, None) is not function
+    _refuse(layer, f"the activation {name}" + (f", a function of {function.__module__}" if ours else ""))
 
 
 def _channels_last(layer):
@@ -188,6 +372,11 @@ def _window_options(layer, **expected):
     return {"stride": tuple(layer.strides), "padding": layer.padding}
 
 
+def _weights(layer):
+    """The kernel, with its low-rank adaptation (LoRA) added if there is one, and the bias."""
+    return [np.asarray(w, np.float32) for w in (layer.kernel, layer.bias) if w is not None]
+
+
 def _bias(layer, weights, out):
     return np.asarray(weights[1] if layer.use_bias else np.zeros(out), np.float32)
 
@@ -195,7 +384,7 @@ def _bias(layer, weights, out):
 @_layer("Conv2D", makes=("conv2d",))
 def _conv2d(reader, layer, inputs):
     options = _window_options(layer, dilation_rate=(1, 1), groups=1)
-    weights = [np.asarray(w) for w in layer.get_weights()]
+    weights = _weights(layer)
     kernel = np.ascontiguousarray(weights[0].transpose(3, 0, 1, 2))
     bias = _bias(layer, weights, len(kernel))
     then = _activation_of(layer)
@@ -205,7 +394,7 @@ def _conv2d(reader, layer, inputs):
 @_layer("DepthwiseConv2D", makes=("depthwise_conv2d",))
 def _depthwiseconv2d(reader, layer, inputs):
     options = _window_options(layer, dilation_rate=(1, 1))
-    weights = [np.asarray(w) for w in layer.get_weights()]
+    weights = _weights(layer)
     height, width, channels, multiplier = weights[0].shape
     kernel = weights[0].reshape(1, height, width, channels * multiplier)
     bias = _bias(layer, weights, channels * multiplier)
@@ -215,7 +404,7 @@ def _depthwiseconv2d(reader, layer, inputs):
 
 @_layer("Dense", makes=("fully_connected",))
 def _dense(reader, layer, inputs):
-    weights = [np.asarray(w) for w in layer.get_weights()]
+    weights = _weights(layer)
     kernel = np.ascontiguousarray(weights[0].T)
     bias = _bias(layer, weights, len(kernel))
     then = _activation_of(layer)
