@@ -16,11 +16,19 @@ MANY = settings(
 )
 ACTIVATIONS = st.sampled_from(["none", "relu", "relu6"])
 STRIDE = st.tuples(st.integers(1, 3), st.integers(1, 3))
+MOVES = ("strided_slice", "transpose", "gather", "mirror_pad", "pad_constant", "broadcast_to")
+RESIZES = ("resize_nearest", "resize_bilinear")
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad")),
     *("conv2d", "depthwise_conv2d", "sigmoid", "tanh", "softmax", "reshape", "mean", "mean", "fully_connected"),
+    *MOVES,
+    *RESIZES,
+    "batch_matmul",
 )
-VECTOR_OPS = ("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape")
+VECTOR_OPS = (
+    *("fully_connected", "fully_connected", "add", "concatenate", "sigmoid", "tanh", "softmax", "reshape"),
+    *("pad", "strided_slice", "gather", "mirror_pad"),
+)
 
 
 class _Maker:
@@ -57,6 +65,10 @@ class _Maker:
         elif kind == "fully_connected":
             size = self.shapes[name][0]
             options = self.weights((draw(st.integers(1, 12)), size), 0)
+        elif kind == "batch_matmul":
+            alike = [other for other in names if shapes[other] == shape]
+            inputs = (name, draw(st.sampled_from(alike)))
+            options = {"transposed": draw(st.sampled_from([(False, True), (True, False)]))}
         elif kind == "add":
             alike = [other for other in names if shapes[other] == shape]
             inputs = (name, draw(st.sampled_from(alike)))
@@ -67,7 +79,9 @@ class _Maker:
             options = {"axis": axis}
         elif kind == "pad":
             cells = st.integers(0, 2)
-            options = {"paddings": (draw(st.tuples(cells, cells)), draw(st.tuples(cells, cells)))}
+            options = {"paddings": tuple(draw(st.tuples(cells, cells)) for _ in shape)}
+        elif kind in (*MOVES, *RESIZES):
+            options = self.movement(kind, shape)
         elif kind == "mean":
             options = {"keepdims": draw(st.booleans())}
         if kind in ("conv2d", "depthwise_conv2d", "fully_connected", "add", "average_pool2d", "max_pool2d"):
@@ -91,6 +105,37 @@ class _Maker:
         limit = shape[:2] if padding == "valid" else (5, 5)
         window = tuple(draw(st.integers(1, min(5, n))) for n in limit)
         return {"pool" if pooling else "window": window, "stride": draw(STRIDE), "padding": padding}
+
+    def movement(self, kind, shape):
+        """Options of an op that only moves values, or adds a border."""
+        draw, cells = self.draw, st.integers(0, 2)
+        if kind == "pad_constant":
+            fill = draw(st.sampled_from([-3.0, 0.1, 0.5, 20.0]))
+            return {"paddings": tuple(draw(st.tuples(cells, cells)) for _ in shape), "fill": fill}
+        if kind == "mirror_pad":
+            mode = draw(st.sampled_from(["reflect", "symmetric"]))
+            most = [st.integers(0, min(2, n - (mode == "reflect"))) for n in shape]
+            return {"paddings": tuple(draw(st.tuples(few, few)) for few in most), "mode": mode}
+        if kind == "transpose":
+            return {"perm": tuple(draw(st.permutations(range(len(shape)))))}
+        if kind == "broadcast_to":
+            return {"size": tuple(draw(st.integers(1, 3)) if n == 1 else n for n in shape)}
+        if kind == "gather":
+            axis = draw(st.integers(0, len(shape) - 1))
+            indices = st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=5)
+            return {"indices": tuple(draw(indices)), "axis": axis}
+        if kind in RESIZES:
+            corners = draw(st.sampled_from([(False, False), (True, False), (False, True)]))
+            size = (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+            return {"size": size, "align_corners": corners[0], "half_pixel_centers": corners[1]}
+        begin, size, steps = [], [], []
+        for n in shape:
+            step = draw(st.sampled_from([1, 1, 2, 3, -1, -2]))
+            begin.append(draw(st.integers(0, n - 1)))
+            most = (n - 1 - begin[-1]) // step if step > 0 else begin[-1] // -step
+            size.append(draw(st.integers(max(1, most), most + 1)))
+            steps.append(step)
+        return {"begin": tuple(begin), "size": tuple(size), "steps": tuple(steps)}
 
     def weights(self, shape, channel_axis):
         """Channels of very different size, some all zero, some biases far larger than what the weights can add."""

@@ -2,12 +2,15 @@
 
 ops         the kinds of op: facts, shapes, float32 arithmetic
 graph       Network, and functions on it
-keras       reads a Keras model; keras_operations has the operations that are no layers
+keras       reads a Keras model; keras_operations has the operations that are no layers,
+            keras_moves all that move values, keras_attention matrix products
+moves       where each value of a moved tensor comes from, and which ops make up a movement
+resizing    between which pixels a bilinear resize lies
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 dispatch    the table from a kind of op to a function
 """
 
-from edgekit.network import keras_operations  # noqa: F401  it enters its functions
+from edgekit.network import keras_attention, keras_moves, keras_operations  # noqa: F401  they enter their functions
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.graph import (
     Batch,
@@ -27,10 +30,26 @@ from edgekit.network.graph import (
     with_ops,
 )
 from edgekit.network.keras import from_keras
-from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
+from edgekit.network.ops import (
+    ACTIVATIONS,
+    MOVING,
+    OPS,
+    SAME_SCALE,
+    WEIGHTED,
+    Kind,
+    Op,
+    Shape,
+    bordered,
+    moved,
+    op_macs,
+    output_shape,
+    products,
+    run_op,
+)
 
 __all__ = [
     "ACTIVATIONS",
+    "MOVING",
     "OPS",
     "SAME_SCALE",
     "WEIGHTED",
@@ -45,6 +64,7 @@ __all__ = [
     "as_results",
     "batch_size",
     "batches",
+    "bordered",
     "by_name",
     "check_images",
     "check_input",
@@ -52,8 +72,10 @@ __all__ = [
     "from_keras",
     "last_use",
     "map_weights",
+    "moved",
     "op_macs",
     "output_shape",
+    "products",
     "repeated_constants",
     "run_op",
     "with_ops",

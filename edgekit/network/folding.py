@@ -59,7 +59,7 @@ def _padding(op: Op, reader: Op, shapes: dict[str, Shape]) -> Op | None:
     if op.kind != "pad" or reader.kind not in ("conv2d", "depthwise_conv2d") or reader.padding != "valid":
         return None
     height, width, _ = shapes[op.inputs[0]]
-    if windows.same_padding((height, width), reader.window, reader.stride) != op.paddings:
+    if (*windows.same_padding((height, width), reader.window, reader.stride), (0, 0)) != op.paddings:
         return None
     return replace(reader, inputs=op.inputs, padding="same")
 

@@ -35,6 +35,7 @@ from edgekit.quantization.parameters import (
     channel_axis,
     dequantized_weights,
     from_channels,
+    matmul_requantization,
     output_bounds,
     requantization,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "formulas",
     "from_channels",
     "integer",
+    "matmul_requantization",
     "multiplier_and_shift",
     "noise",
     "output_bounds",

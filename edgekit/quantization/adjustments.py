@@ -75,6 +75,8 @@ def _pairs(network):
                 yield first, after[0], passed
             if not OPS[reader.kind].scales_through or reader.activation == "relu6":
                 break
+            if network.shapes[reader.output][-1] != network.shapes[passed[-1]][-1]:
+                break  # a border along the channels
             passed.append(reader.output)
 
 

@@ -22,6 +22,10 @@ def _reads_nothing(call: Any) -> dict[str, Any]:
     return {}
 
 
+# Words of an operator's name that Micro's resolver does not write with only the first letter in capitals.
+_MICRO_WORDS = {"2D": "2D", "PADV2": "PadV2", "MATMUL": "MatMul"}
+
+
 @dataclass(frozen=True)
 class Operator:
     """A kind of op in a .tflite file.
@@ -34,6 +38,8 @@ class Operator:
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
         read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
+        float_version: the first version of the operator with float32.
+        without_batch: whether it may read tensors without a batch, because no axis has a meaning for it but the last.
     """
 
     code: str
@@ -43,11 +49,14 @@ class Operator:
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
+    float_version: int = 1
+    without_batch: bool = False
 
     @property
     def micro(self) -> str:
         """The function of TensorFlow Lite Micro's op resolver that registers it: AddConv2D for CONV_2D."""
-        return "Add" + "".join(word if word == "2D" else word.capitalize() for word in self.code.split("_"))
+        words = [_MICRO_WORDS.get(word, word.capitalize()) for word in self.code.split("_")]
+        return "Add" + "".join(words)
 
 
 def _write_window(writer, op, options):
@@ -84,7 +93,10 @@ def _read_fully_connected(call):
     shape = call.shape(0)
     if np.prod(shape) != depth and shape[-1] != depth:
         call.refuse(f"weights for {depth} values on an input of shape {shape}")
-    return {"keepdims": bool(call.options.keepNumDims) or int(np.prod(shape)) != depth}
+    rows = int(np.prod(shape)) // depth
+    if rows > 1 and len(shape) > 2 and not call.options.keepNumDims:
+        call.reshape(0, (rows, depth))
+    return {"keepdims": bool(call.options.keepNumDims) or rows > 1}
 
 
 def _write_pool(writer, op, options):
@@ -100,13 +112,6 @@ def _write_axis(writer, op, options):
     options.axis = op.axis + 1
 
 
-def _read_axis(call):
-    axis = int(call.options.axis) % len(call.output_tensor.shape) - 1
-    if axis < 0:
-        call.refuse("the batch as its axis")
-    return {"axis": axis}
-
-
 def _write_keepdims(writer, op, options):
     options.keepDims = op.keepdims
 
@@ -118,11 +123,54 @@ def _read_mean(call):
     return {"keepdims": bool(call.options.keepDims)}
 
 
-def _read_pad(call):
-    paddings = call.constant(1, np.int32)
-    if paddings is None or paddings.shape != (4, 2) or paddings[[0, 3]].any():
-        call.refuse("padding of other dimensions than height and width")
-    return {"paddings": tuple(tuple(int(n) for n in pair) for pair in paddings[1:3])}
+def _write_slice(writer, op, options):
+    options.beginMask = options.ellipsisMask = options.newAxisMask = options.shrinkAxisMask = 0
+    # A slice that goes backwards to the first value has no number as its end.
+    parts = enumerate(zip(op.begin, op.size, op.steps, strict=True), start=1)
+    options.endMask = sum(1 << axis for axis, (begin, size, step) in parts if begin + size * step < 0)
+
+
+def _slice_bounds(writer, op):
+    ends = [begin + size * step for begin, size, step in zip(op.begin, op.size, op.steps, strict=True)]
+    return [
+        writer.constant(f"{op.name}/begin", (0, *op.begin)),
+        writer.constant(f"{op.name}/end", (1, *(max(end, 0) for end in ends))),
+        writer.constant(f"{op.name}/strides", (1, *op.steps)),
+    ]
+
+
+def _paddings(writer, op):
+    return writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings])
+
+
+def _write_mirror(writer, op, options):
+    modes = writer.schema.MirrorPadMode
+    options.mode = modes.REFLECT if op.mode == "reflect" else modes.SYMMETRIC
+
+
+def _write_gather(writer, op, options):
+    options.axis, options.batchDims = op.axis + 1, 0
+
+
+def _write_resize(writer, op, options):
+    options.alignCorners, options.halfPixelCenters = op.align_corners, op.half_pixel_centers
+
+
+def _write_matmul(writer, op, options):
+    options.adjX, options.adjY = op.transposed
+
+
+def _read_resize(call):
+    size = tuple(int(n) for n in call.numbers(1))
+    if len(size) != 2 or min(size) < 1 or len(call.shape(0)) != 3:
+        call.refuse(f"the size {size} for an input of shape {call.shape(0)}")
+    if call.options.alignCorners and call.options.halfPixelCenters:
+        call.refuse("both align_corners and half_pixel_centers")
+    return {
+        "size": size,
+        "align_corners": bool(call.options.alignCorners),
+        "half_pixel_centers": bool(call.options.halfPixelCenters),
+    }
 
 
 def _write_shape(writer, op, options):
@@ -150,10 +198,15 @@ OPERATORS = {
         read=_read_convolution,
     ),
     "fully_connected": Operator(
-        "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
+        "FULLY_CONNECTED",
+        "FullyConnectedOptions",
+        4,
+        write=_write_fully_connected,
+        read=_read_fully_connected,
+        without_batch=True,
     ),
-    "add": Operator("ADD", "AddOptions"),
-    "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
+    "add": Operator("ADD", "AddOptions", without_batch=True),
+    "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "mean": Operator(
@@ -163,24 +216,63 @@ OPERATORS = {
         constants=lambda writer, op: [writer.constant(f"{op.name}/axis", [1, 2])],
         read=_read_mean,
     ),
-    "pad": Operator(
-        "PAD",
-        "PadOptions",
-        constants=lambda writer, op: [writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings, (0, 0)])],
-        read=_read_pad,
+    # The operators from here to BROADCAST_TO are read in `moves`.
+    "pad": Operator("PAD", "PadOptions", constants=lambda writer, op: [_paddings(writer, op)]),
+    "pad_constant": Operator(
+        "PADV2",
+        "PadV2Options",
+        constants=lambda writer, op: [_paddings(writer, op), writer.value(f"{op.name}/fill", op.fill, op.output)],
     ),
+    "mirror_pad": Operator(
+        "MIRROR_PAD",
+        "MirrorPadOptions",
+        write=_write_mirror,
+        constants=lambda writer, op: [_paddings(writer, op)],
+    ),
+    "strided_slice": Operator("STRIDED_SLICE", "StridedSliceOptions", write=_write_slice, constants=_slice_bounds),
+    "transpose": Operator(
+        "TRANSPOSE",
+        "TransposeOptions",
+        constants=lambda writer, op: [writer.constant(f"{op.name}/perm", (0, *(axis + 1 for axis in op.perm)))],
+    ),
+    "gather": Operator(
+        "GATHER",
+        "GatherOptions",
+        write=_write_gather,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/indices", op.indices)],
+    ),
+    "broadcast_to": Operator(
+        "BROADCAST_TO",
+        "BroadcastToOptions",
+        constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *op.size))],
+        float_version=2,
+    ),
+    "resize_nearest": Operator(
+        "RESIZE_NEAREST_NEIGHBOR",
+        "ResizeNearestNeighborOptions",
+        write=_write_resize,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/size", op.size)],
+        read=_read_resize,
+    ),
+    "resize_bilinear": Operator(
+        "RESIZE_BILINEAR",
+        "ResizeBilinearOptions",
+        write=_write_resize,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/size", op.size)],
+        read=_read_resize,
+    ),
+    "batch_matmul": Operator("BATCH_MATMUL", "BatchMatMulOptions", write=_write_matmul),
     "reshape": Operator(
         "RESHAPE",
         "ReshapeOptions",
         1,
-        also=("SQUEEZE", "EXPAND_DIMS"),
         write=_write_shape,
         constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *writer.network.shapes[op.output]))],
     ),
-    "rescale": Operator("QUANTIZE"),
-    "sigmoid": Operator("LOGISTIC"),
-    "tanh": Operator("TANH"),
-    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_softmax),
+    "rescale": Operator("QUANTIZE", without_batch=True),
+    "sigmoid": Operator("LOGISTIC", without_batch=True),
+    "tanh": Operator("TANH", without_batch=True),
+    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_softmax, without_batch=True),
 }
 KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
 # The names of fused activations in the schema's ActivationFunctionType.
