@@ -9,6 +9,7 @@ networks whose bounds it can prove.
 import os
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from copy import copy
 
 import numpy as np
 
@@ -126,10 +127,10 @@ def _compile(network, keep=None):
     """A function from a dict of int8 inputs and a workspace to the tensors named in keep (by default the outputs)."""
     gone = last_use(network, set(network.outputs) if keep is None else set(keep))
     if network not in _STEPS:
-        steps = []
+        steps, same = [], copy(network)  # a step that referred to the network itself would keep it for ever
         for op in network.ops:
-            fast = fast_step(network, op) if op.kind in WEIGHTED else None
-            steps.append((op, fast, None if fast else STEP[op.kind](network, op)))
+            fast = fast_step(same, op) if op.kind in WEIGHTED else None
+            steps.append((op, fast, None if fast else STEP[op.kind](same, op)))
         _STEPS[network] = steps
     steps = _STEPS[network]
 

@@ -1,20 +1,21 @@
 """Reads the operators of a .tflite file that move values: slices, transposes, borders, copies, and batch_matmul.
 
 Their numbers count the batch. They may also move the batch itself, or read a tensor that has none: such a tensor has a
-first dimension other than 1, and its shape in the network is its whole shape in the file (`reader.without_batch`). Some
+first dimension other than 1, and its shape in the network is its whole shape in the file (`call.without_batch`). Some
 operators become several ops, because a network's op has one output, or because TensorFlow Lite Micro has no such op.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
-import numpy as np
-
 from edgekit.network import moves
-from edgekit.tflite.known import part
+from edgekit.tflite.computed import part
+from edgekit.tflite.unpacking import MOST_DIMENSIONS
 
 Full = tuple[int, ...]  # the shape of a tensor in the file, with its batch
 MOVES: dict[str, Callable[[Any], None]] = {}  # function(call) that enters the ops of an operator, by its name
+SEVERAL_OUTPUTS = ("SPLIT", "SPLIT_V", "UNPACK")
 
 
 def _moves(*codes):
@@ -119,7 +120,8 @@ def _unpack(call):
 
 def _slice(call, ranges, removed, position=0, output=0):
     full = call.full(position)
-    if any(not indices or min(indices) < 0 or max(indices) >= n for indices, n in zip(ranges, full, strict=True)):
+    ends = [(r[0], r[-1]) if r else (-1, -1) for r in ranges]
+    if any(min(pair) < 0 or max(pair) >= n for pair, n in zip(ends, full, strict=True)):
         call.refuse(f"the part {[(r.start, r.stop, r.step) for r in ranges]} of a tensor of shape {list(full)}")
     result = [len(indices) for axis, indices in enumerate(ranges) if axis not in removed] or [1]
 
@@ -151,7 +153,10 @@ def _pad(call):
         call.refuse(f"the paddings {pairs} of {len(full)} dimensions")
     result = [n + before + after for n, (before, after) in zip(full, pairs, strict=True)]
     if call.code == "MIRROR_PAD":
-        mode = "reflect" if call.options.mode == call.schema.MirrorPadMode.REFLECT else "symmetric"
+        modes = {call.schema.MirrorPadMode.REFLECT: "reflect", call.schema.MirrorPadMode.SYMMETRIC: "symmetric"}
+        if call.options.mode not in modes:
+            call.refuse(f"the mode {call.options.mode}")
+        mode = modes[call.options.mode]
         most = [n - (mode == "reflect") for n in full]
         if any(max(pair) > limit for pair, limit in zip(pairs, most, strict=True)):
             call.refuse(f"the paddings {pairs}, more than the input {list(full)} has values to mirror")
@@ -176,7 +181,9 @@ def _tile(call):
 def _broadcast(call):
     full, result = call.full(0), [int(n) for n in call.numbers(1)]
     longer = (1,) * (len(result) - len(full)) + tuple(full)
-    if len(longer) != len(result) or any(n not in (1, wanted) for n, wanted in zip(longer, result, strict=True)):
+    if not 0 < len(longer) == len(result) <= MOST_DIMENSIONS or any(
+        n not in (1, wanted) for n, wanted in zip(longer, result, strict=True)
+    ):
         call.refuse(f"the shape {result} from {list(full)}")
     first = int(result[0] == 1 and len(result) > 1)
     shape = full[1:] if first and full[0] == 1 and len(full) > 1 else longer[first:]
@@ -252,7 +259,7 @@ def _join(call, fulls, axis):
 @_moves("RESHAPE")
 def _reshape(call):
     full = call.full(0)
-    size = int(np.prod(full))
+    size = prod(full)
     wanted = None
     if len(call.inputs) > 1 and call.reader.whole_numbers(call.inputs[1]) is not None:
         wanted = [int(n) for n in call.numbers(1)]
@@ -262,10 +269,12 @@ def _reshape(call):
         wanted = [int(n) for n in call.options.newShape]
     else:
         wanted = list(call.reader.sizes(call.output))
+    if len(wanted) > MOST_DIMENSIONS:
+        call.refuse(f"a shape of {len(wanted)} dimensions")
     if wanted.count(-1) == 1:
-        rest = -int(np.prod(wanted))
+        rest = -prod(wanted)
         wanted[wanted.index(-1)] = size // rest if rest > 0 else -1
-    if min(wanted, default=0) < 1 or np.prod(wanted) != size:
+    if min(wanted, default=0) < 1 or prod(wanted) != size:
         call.refuse(f"a shape that depends on data: {list(full)} to {wanted}")
     call.follow(0, [], wanted)
 

@@ -37,7 +37,7 @@ class Operator:
         also: other operator codes that are read as this kind.
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
-        read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
+        read: function(call: `call.Call`) to the attributes of the `Op`, except the fused activation.
         float_version: the first version of the operator with float32.
         without_batch: whether it may read tensors without a batch, because no axis has a meaning for it but the last.
     """
@@ -65,8 +65,10 @@ def _write_window(writer, op, options):
 
 
 def _read_window(call):
-    same = call.options.padding == call.schema.Padding.SAME
-    return {"stride": (call.options.strideH, call.options.strideW), "padding": "same" if same else "valid"}
+    names = {call.schema.Padding.SAME: "same", call.schema.Padding.VALID: "valid"}
+    if call.options.padding not in names:
+        call.refuse(f"the padding {call.options.padding}")
+    return {"stride": (call.options.strideH, call.options.strideW), "padding": names[call.options.padding]}
 
 
 def _write_convolution(writer, op, options):
@@ -90,6 +92,8 @@ def _write_fully_connected(writer, op, options):
 def _read_fully_connected(call):
     """Whether it is applied to each row: if it keeps the dimensions, or if its input has several rows."""
     _, depth = call.weights_shape(2)
+    if call.options.weightsFormat:
+        call.refuse(f"the weights format {call.options.weightsFormat}")
     shape = call.shape(0)
     if np.prod(shape) != depth and shape[-1] != depth:
         call.refuse(f"weights for {depth} values on an input of shape {shape}")
@@ -282,3 +286,11 @@ ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
 def has_activation(kind: str) -> bool:
     """Whether ops of this kind can have a fused activation."""
     return "activation" in OPS[kind].options
+
+
+def options_name(code: str) -> str | None:
+    """The name of an operator's options in the schema, such as SplitVOptions for SPLIT_V; None if it has none."""
+    kind = KINDS.get(code)
+    if kind and OPERATORS[kind].code == code:
+        return OPERATORS[kind].options
+    return "".join(word.capitalize() for word in code.split("_")) + "Options"

@@ -1,29 +1,32 @@
 """Reads a .tflite file, written by edgekit or by TensorFlow's converter; see `from_bytes`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from math import prod
 
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, SAME_SCALE, Network, Op, check_numbers, moves, output_shape
+from edgekit.network import ACTIVATIONS, OPS, SAME_SCALE, Network, Op, check_numbers, output_shape
 from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis
-from edgekit.tflite.known import KNOWN
-from edgekit.tflite.moves import MOVES
-from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
+from edgekit.tflite.call import SUPPORTED, Call, without_batch
+from edgekit.tflite.computed import WHOLE_NUMBERS, computed
+from edgekit.tflite.file import MOST_VALUES, File
+from edgekit.tflite.forms import one_form
+from edgekit.tflite.moves import MOVES, SEVERAL_OUTPUTS
+from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation, options_name
+from edgekit.tflite.unpacking import damaged, unpack
 
-SUPPORTED = (
-    f"{', '.join(sorted({*KINDS, *MOVES}))}, in float32 or int8, with a fused RELU or RELU6; QUANTIZE and DEQUANTIZE "
-    "where an int8 graph takes or gives float32"
-)
 # TensorFlow's converter gives input and output of REVERSE_V2 scales of their own, and TensorFlow Lite copies the bytes;
 # edgekit writes it as STRIDED_SLICE.
 COPIES = ("REVERSE_V2", "STRIDED_SLICE")
+# The most cells by which a window may be larger than twice its input: the border around the input takes memory.
+MOST_BORDER = 256
 
 
 def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwork:
     """The network that a .tflite file holds.
+
+    Nothing in the file is trusted: offsets, sizes, types, scales and the order of its operators are checked, and a file
+    that contradicts itself is refused. Operators and tensors from which no output is computed are left out.
 
     Args:
         data: the file's bytes.
@@ -31,12 +34,14 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
 
     Returns:
         A `Network` if the file's tensors are float32, a `QuantizedNetwork` if they are int8. An int8 graph may take and
-        give float32, with a QUANTIZE at its beginning and a DEQUANTIZE at its end. These two are left out, because
-        `predict` does the same.
+        give float32 or uint8, with a QUANTIZE at its beginning and a DEQUANTIZE or QUANTIZE at its end. These are left
+        out, because `predict` does the same. A uint8 input or output becomes int8: all values are 128 lower. Weights in
+        float16 are read as float32. So are int8 weights between float32 activations (a dynamic range file): LiteRT
+        quantizes the activations of such a file on the way, differently for each input, and the network here does not.
 
     Raises:
-        ValueError: the bytes are no .tflite file, or an op is not supported; the message names the op and lists the
-            supported ones.
+        ValueError: the bytes are no .tflite file, the file is damaged, or an op is not supported; the message names the
+            op or tensor.
 
     Example:
         >>> quantized = from_bytes(pathlib.Path("model.tflite").read_bytes())
@@ -44,63 +49,54 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    data = bytes(data)
-    if data[4:8] != b"TFL3":
-        raise InvalidValue(f"these {len(data)} bytes are no .tflite file: bytes 4 to 8 are {data[4:8]!r}, not b'TFL3'")
-    try:
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        graphs = model.subgraphs
-        operators = [(_code(schema, model, op), op) for op in graphs[0].operators]
-    except Exception as error:  # the generated code raises whatever a wrong offset leads it to
-        raise InvalidValue(f"this .tflite file is damaged: {type(error).__name__} while reading it ({error})") from None
-    if len(graphs) != 1:
-        raise InvalidValue(f"this .tflite file holds {len(graphs)} subgraphs (control flow); one is supported")
-    return _Reader(schema, model, graphs[0], operators).network(name)
+    model = unpack(bytes(data))
+    if len(model.subgraphs) != 1:
+        raise InvalidValue(f"this .tflite file holds {len(model.subgraphs)} subgraphs (control flow); one is supported")
+    (graph,) = model.subgraphs
+    codes = _code_names(schema, model)
+    file = File(schema, model, graph)
+    one_form(file, [(codes[operator.opcodeIndex], operator) for operator in graph.operators])
+    return _Reader(file, model).network(name)
 
 
-def _code(schema, model, operator):
-    code = model.operatorCodes[operator.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+def _code_names(schema, model):
+    """The name of the operator for each operator code of the file."""
     names = {value: key for key, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    return code.customCode.decode() if code.customCode else names.get(number, f"op {number}")
+    numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return [
+        f"the custom op {code.customCode!r}" if names.get(number) == "CUSTOM" else names.get(number, f"op {number}")
+        for code, number in zip(model.operatorCodes, numbers, strict=True)
+    ]
 
 
 class _Reader:
-    def __init__(self, schema, model, graph, operators):
-        self.schema, self.model, self.graph, self.operators = schema, model, graph, operators
-        self.type_names = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
-        codes = schema.ActivationFunctionType
+    def __init__(self, file, model):
+        self.file, self.model, self.schema, self.graph = file, model, file.schema, file.graph
+        self.type, self.operators = file.type, file.operators
+        codes = self.schema.ActivationFunctionType
         self.activations = {getattr(codes, code): name for name, code in ACTIVATION_CODES.items()}
-        self.names = self._tensor_names()
+        self.names = [tensor.name for tensor in self.graph.tensors]
         self.shapes, self.quantization, self.constants, self.ops = {}, {}, {}, []
         self.full = {}  # by tensor name: the shape in the file, which usually begins with a batch of 1
-        self.numbers = {}  # by index: values of tensors of whole numbers, from which other ops take a shape
+        self.read = {index for _, operator in self.operators for index in operator.inputs} | set(self.graph.outputs)
+        self.op_names = {}  # by name: how many ops have asked for it
+        self.taken = set(self.names)  # names of tensors
+        self.parts = {}  # by index: how many tensors stand between the ops of one operator
 
     def network(self, name):
-        graph = self.graph
-        operators = list(self.operators)
-        sources, outputs = ([int(index) for index in ends] for ends in (graph.inputs, graph.outputs))
-        for position, source in enumerate(sources):
-            readers = [each for each in operators if source in list(each[1].inputs)]
-            if self.type(source) == "FLOAT32" and [code for code, _ in readers] == ["QUANTIZE"]:
-                operators.remove(readers[0])
-                sources[position] = int(readers[0][1].outputs[0])
-        for position, output in enumerate(outputs):
-            writers = [each for each in operators if each[0] == "DEQUANTIZE" and int(each[1].outputs[0]) == output]
-            if writers and not any(output in list(operator.inputs) for _, operator in operators):
-                operators.remove(writers[0])
-                outputs[position] = int(writers[0][1].inputs[0])
-        for source in sources:
+        for source in self.graph.inputs:
             self.activation(source)
-        self.read = {int(index) for _, operator in operators for index in operator.inputs} | set(outputs)
-        for code, operator in operators:
-            if not self.computes_numbers(code, operator):
-                self.operator(code, operator)
-        name = name or (self.model.description if self.own() else graph.name or b"").decode() or "model"
-        inputs, ends = (tuple(self.names[index] for index in indices) for indices in (sources, outputs))
+        for code, operator in self.operators:
+            self.try_operator(code, operator)
+        name = name or (self.model.description if self.own() else self.graph.name) or "model"
+        inputs, ends = (tuple(self.names[index] for index in on) for on in (self.graph.inputs, self.graph.outputs))
         for output in ends:
             if output not in self.shapes or not self.ops:
                 raise InvalidValue(f"nothing in this file computes its output {output!r}")
+        read = {source for op in self.ops for source in op.inputs}
+        for source in inputs:
+            if source not in read:
+                raise InvalidValue(f"no output of this file is computed from its input {source!r}")
         constants = self.constants
         network = Network(name, inputs, ends, self.shapes, tuple(self.ops), constants=constants)
         if self.quantization:
@@ -111,19 +107,9 @@ class _Reader:
         return network
 
     def own(self):
-        return any(entry.name == b"model_name" for entry in self.model.metadata or ())
+        return any(entry.name == "model_name" for entry in self.model.metadata)
 
     # Tensors
-
-    def _tensor_names(self):
-        names = []
-        for index, tensor in enumerate(self.graph.tensors):
-            name = (tensor.name or b"").decode(errors="replace") or f"tensor_{index}"
-            names.append(name if name not in names else f"{name}_{index}")
-        return names
-
-    def type(self, index):
-        return self.type_names.get(self.graph.tensors[index].type, "an unknown type")
 
     def activation(self, index, full=None):
         """The name of a tensor that ops read or write, noted with its shape and quantization when first seen.
@@ -138,11 +124,13 @@ class _Reader:
             return name
         if full is None:
             full = self.sizes(index) or (1,)
+            self.check_size(name, full)
             if full[0] != 1 or len(full) == 1:
                 raise InvalidValue(
                     f"tensor {name!r} has the shape {list(full)}; its first dimension must be a batch of 1"
                 )
-        self.full[name] = tuple(map(int, full))
+        self.check_size(name, full)
+        full = tuple(map(int, full))
         kind = self.type(index)
         if kind not in ("FLOAT32", "INT8"):
             raise InvalidValue(f"tensor {name!r} is {kind.lower()}; supported are float32 and int8 throughout")
@@ -152,17 +140,17 @@ class _Reader:
                 "int8 throughout: convert with full integer quantization (a representative_dataset)"
             )
         if kind == "INT8":
-            q = tensor.quantization
-            if q is None or q.scale is None or len(q.scale) != 1:
-                raise InvalidValue(f"tensor {name!r} is int8 but has no scale: convert with full integer quantization")
-            self.quantization[name] = Quantization(np.float32(q.scale[0]), int(q.zeroPoint[0]))
-        self.shapes[name] = self.full[name][1:] if name in self.constants else without_batch(self.full[name])
+            scales, zero_points, axis = self.file.steps(index, tensor.shape)
+            if axis is not None:
+                raise InvalidValue(f"tensor {name!r} has {len(scales)} scales; activations have one")
+            self.quantization[name] = Quantization(np.float32(scales[0]), int(zero_points[0]))
+        self.full[name] = full
+        self.shapes[name] = full[1:] if name in self.constants else without_batch(full)
         return name
 
     def sizes(self, index):
         """The shape of a tensor in the file."""
-        shape = self.graph.tensors[index].shape
-        return () if shape is None else tuple(int(n) for n in shape)
+        return tuple(self.graph.tensors[index].shape)
 
     def result(self, call, full):
         """The shape of an output in the file's form, which must agree with the one computed; open sizes always do."""
@@ -178,62 +166,78 @@ class _Reader:
             call.refuse(f"the output shape {list(given)} where {list(full)} was expected")
         return full
 
+    def check_size(self, name, shape):
+        if min(shape, default=1) < 1 or prod(shape) >= MOST_VALUES:
+            raise InvalidValue(
+                f"tensor {name!r} has the shape {list(shape)}; each size must be at least 1, and their product below "
+                "2^31"
+            )
+
     def constant(self, index, dtype):
-        """The values of a tensor that the file holds; None if an op computes them."""
-        tensor = self.graph.tensors[index]
-        data = self.model.buffers[tensor.buffer].data
-        if data is None or not len(data):
-            return None
-        shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
-        values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
-        if values.size != np.prod(shape, dtype=int):
-            raise InvalidValue(f"tensor {self.names[index]!r} of shape {shape} holds {values.size} values")
-        return values.reshape(shape)
+        """The values of a tensor that the file holds, as float32 if that is asked for; None if it holds none."""
+        if dtype == np.float32:
+            return self.file.real_values(index)
+        values = self.file.values(index)
+        if values is not None and values.dtype != dtype:
+            raise InvalidValue(
+                f"tensor {self.names[index]!r} is {self.type(index).lower()}, where {np.dtype(dtype).name} is needed"
+            )
+        return values
 
     # Ops
 
-    def computes_numbers(self, code, operator):
-        """Compute a tensor of whole numbers from shapes and constants; False if this operator does something else."""
-        output = int(operator.outputs[0])
-        if self.type(output) not in ("INT32", "INT64"):
+    def try_operator(self, code, operator):
+        try:
+            if not self.computes(code, operator):
+                self.operator(code, operator)
+        except InvalidValue:
+            raise
+        except Exception as error:  # the functions that read options raise it on numbers that no converter writes
+            output = self.names[operator.outputs[0]]
+            damaged(f"{code} that computes {output!r} does not fit its tensors or options ({type(error).__name__})")
+
+    def computes(self, code, operator):
+        """Compute an operator that only reads constants, now that all shapes are known; False for other operators."""
+        if code != "SHAPE":
+            return computed(self.file, code, operator)
+        if len(operator.inputs) != 1 or len(operator.outputs) != 1 or operator.inputs[0] < 0:
             return False
-        inputs = [int(index) for index in operator.inputs]
-        if code == "SHAPE" and self.names[inputs[0]] in self.full:
-            self.numbers[output] = np.array(self.full[self.names[inputs[0]]])
-        elif code in KNOWN:
-            values = [self.whole_numbers(index) for index in inputs]
-            if all(value is not None for value in values):
-                try:
-                    self.numbers[output] = np.asarray(KNOWN[code](operator.builtinOptions, *values))
-                except (ValueError, IndexError, TypeError, AttributeError):
-                    return False
-        return output in self.numbers
+        (source,), (output,) = operator.inputs, operator.outputs
+        if self.names[source] not in self.full or self.type(output) not in WHOLE_NUMBERS:
+            return False
+        sizes = np.array(self.full[self.names[source]], WHOLE_NUMBERS[self.type(output)])
+        self.graph.tensors[output].shape = list(sizes.shape)
+        self.file.remember(output, sizes)
+        return True
 
     def whole_numbers(self, index):
         """The whole numbers of a tensor that is constant or computed from shapes; None for other tensors."""
-        if index in self.numbers:
-            return self.numbers[index]
-        types = {"INT32": np.int32, "INT64": np.int64}
-        return self.constant(index, types[self.type(index)]) if self.type(index) in types else None
+        return self.file.values(index) if index >= 0 and self.type(index) in WHOLE_NUMBERS else None
 
     def operator(self, code, operator):
+        if not operator.outputs:
+            raise InvalidValue(f"this file has {code}, which is not supported; supported are {SUPPORTED}")
         output = int(operator.outputs[0])
         if code not in KINDS and code not in MOVES:
             raise InvalidValue(
                 f"{self.names[output]!r} is computed by {code}, which is not supported; supported are {SUPPORTED}"
             )
-        inputs, outputs = ([int(i) for i in indices] for indices in (operator.inputs, operator.outputs))
-        call = Call(self, code, operator.builtinOptions, inputs, outputs)
+        inputs, outputs = list(operator.inputs), list(operator.outputs)
+        call = Call(self, code, self.options(code, operator), inputs, outputs)
+        reads = (0 if code in MOVES else OPS[KINDS[code]].inputs) or len(inputs)
+        wrong = not inputs or len(inputs) < reads or min(inputs[:reads]) < 0
+        if wrong or (len(outputs) != 1 and code not in SEVERAL_OUTPUTS):
+            call.refuse(f"{len(inputs)} inputs and {len(outputs)} outputs")
         if code in MOVES:
             MOVES[code](call)
             return
         kind = KINDS[code]
-        reads = OPS[kind].inputs or len(inputs)
         options = OPERATORS[kind].read(call) | self.fused(call, kind)
         sources = tuple(call.source(position) for position in range(reads))
         if OPS[kind].weighted:
             options |= self.weights(call, kind)
         op = Op(kind, self.op_name(output), sources, self.names[output], **options)
+        self.check_window(call, op)
         alone = [self.full[name] for name in sources if self.shapes[name] == self.full[name]]
         if alone and not OPERATORS[kind].without_batch:
             call.refuse(f"an input without a batch, of shape {list(alone[0])},")
@@ -243,15 +247,26 @@ class _Reader:
         self.activation(output, full)
         self.check(call, op)
 
+    def options(self, code, operator):
+        """The options of an operator; those of a file without any have the schema's values."""
+        expected = options_name(code)
+        if not hasattr(self.schema.BuiltinOptions, expected or ""):
+            return operator.builtinOptions
+        if operator.builtinOptions is None:
+            return getattr(self.schema, f"{expected}T")()
+        if operator.builtinOptionsType != getattr(self.schema.BuiltinOptions, expected):
+            damaged(f"{code} that computes {self.names[operator.outputs[0]]!r} has options of another operator")
+        return operator.builtinOptions
+
     def known(self, call, index):
         """Note a constant that an op reads like a tensor; its first dimension may be left out or 1."""
         name = self.names[index]
         values = self.constant(index, np.int8 if self.quantization else np.float32)
         if values is None:
-            call.refuse(f"{name!r} as an input, which nothing computes before")
+            call.refuse(f"the input {name!r}, which has no values and which nothing computes")
         if len(values.shape) > 1 and values.shape[0] == 1:
             values = values[0]
-        elif len(values.shape) > len(self.shapes[next(iter(self.shapes))]):
+        elif values.ndim > len(self.shapes[next(iter(self.shapes))]):
             call.refuse(f"the constant {name!r} of shape {values.shape}, which has a batch,")
         self.constants[name] = values
         self.activation(index, (1, *values.shape))
@@ -267,11 +282,19 @@ class _Reader:
         shape, sources = self.shapes[op.output], [self.shapes[name] for name in op.inputs]
         if OPS[op.kind].same_shape and len(set(sources)) > 1:
             call.refuse(f"inputs of different shapes {sources}")
-        if op.kind != "reshape" and output_shape(op, sources) != shape:
+        if op.kind == "reshape":
+            if np.prod(shape) != np.prod(sources[0]):
+                call.refuse(f"a shape that depends on data: {sources[0]} to {shape}")
+        elif output_shape(op, sources) != shape:
             call.refuse(f"the output shape {shape} where {output_shape(op, sources)} was expected")
         if not self.quantization:
             return
         result = self.quantization[op.output]
+        bounds = [bound for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
+        if any(abs(bound) >= 2**31 * float(result.scale) for bound in bounds):
+            call.refuse(f"the output scale {result.scale}, too fine for the fused {op.activation},")
+        if op.weight_scales is not None:
+            self.check_weight_scales(call, op)
         if op.kind in FIXED and result != FIXED[op.kind]:
             call.refuse(f"the output scale {result.scale} and zero point {result.zero_point}")
         if op.kind in FIXED and self.quantization[op.inputs[0]].scale < FINEST:
@@ -283,195 +306,89 @@ class _Reader:
         ):
             call.refuse("a scale or zero point that differs between input and output")
 
+    def check_weight_scales(self, call, op):
+        """Check that the accumulator's steps are possible, and that the bias is in these steps."""
+        s_in, s_out = (float(self.quantization[name].scale) for name in (op.inputs[0], op.output))
+        steps = s_in * op.weight_scales.astype(np.float64)
+        if steps.max() >= 2.0**30 * s_out:
+            call.refuse(f"the weight scale {op.weight_scales.max():g}, too large for the output scale {s_out:g},")
+        q = self.graph.tensors[call.inputs[2]].quantization if len(call.inputs) > 2 and call.inputs[2] >= 0 else None
+        if q is None or not len(q.scale):
+            return
+        # TensorFlow Lite Micro's tolerance, in steps of the output for each step of the bias.
+        if len(q.scale) not in (1, len(steps)) or not np.all(np.abs(q.scale - steps) <= 0.02 * s_out):
+            call.refuse(f"the bias {self.names[call.inputs[2]]!r} in other steps than its input times its weights")
+
+    def check_window(self, call, op):
+        """Check numbers that the shapes do not show: most of them only matter to the arithmetic."""
+        if min(op.stride) < 1:
+            call.refuse(f"the stride {tuple(op.stride)}")
+        if op.window is not None:
+            size = self.shapes[op.inputs[0]]
+            if min(op.window) < 1 or max(w - 2 * n for w, n in zip(op.window, size, strict=False)) > MOST_BORDER:
+                call.refuse(f"the window {tuple(op.window)} on an input of shape {size}")
+        if op.paddings is not None and min(min(pair) for pair in op.paddings) < 0:
+            call.refuse(f"the paddings {op.paddings}")
+
     def weights(self, call, kind):
         """Weights, bias and scales of an op; a bias that is left out is 0."""
-        inputs, index = call.inputs, call.inputs[1]
-        expected = "INT8" if self.quantization else "FLOAT32"
-        if self.type(index) != expected:
-            call.refuse(f"{self.type(index).lower()} weights and {expected.lower()} activations")
+        inputs, size = call.inputs, call.shape(0)
+        if len(inputs) not in (2, 3) or inputs[1] < 0:
+            call.refuse(f"{len(inputs)} inputs")
+        index, name = inputs[1], self.names[inputs[1]]
+        if self.quantization and self.type(index) not in ("INT8", "INT4"):
+            call.refuse(f"{self.type(index).lower()} weights and int8 activations")
         weights = self.constant(index, np.int8 if self.quantization else np.float32)
-        if weights is None:
-            call.refuse("weights that are computed")
-        size = call.shape(0)
-        out = weights.shape[channel_axis(kind)]
+        if weights is None or not weights.size:
+            call.refuse(f"the weights {name!r}, for which the file has no values")
+        axis = channel_axis(kind)
+        out = weights.shape[axis]
         if kind == "conv2d" and weights.shape[-1] != size[-1]:
             call.refuse(f"groups: {weights.shape[-1]} of {size[-1]} channels")
-        has_bias = len(inputs) > 2 and inputs[2] >= 0
-        kind_of_bias = np.int32 if self.quantization else np.float32
-        if has_bias and self.type(inputs[2]) != ("INT32" if self.quantization else "FLOAT32"):
-            call.refuse(f"an {self.type(inputs[2]).lower()} bias")
-        bias = self.constant(inputs[2], kind_of_bias) if has_bias else np.zeros(out, kind_of_bias)
+        if axis == -1 and (weights.shape[0] != 1 or out % size[-1]):
+            call.refuse(f"weights of shape {weights.shape} on an input of shape {size}")
+        if getattr(call.options, "depthMultiplier", out // size[-1]) != out // size[-1]:
+            call.refuse(f"a depth multiplier of {call.options.depthMultiplier} with {size[-1]} to {out} channels")
+        bias = self.bias(call, out)
         if not self.quantization:
             return {"weights": weights, "bias": bias}
-        q = self.graph.tensors[index].quantization
-        scales = np.asarray([] if q is None or q.scale is None else q.scale, np.float32)
-        if len(scales) not in (1, out):
-            call.refuse(f"{len(scales)} weight scales for {out} channels")
-        if np.any(q.zeroPoint):
-            call.refuse("weights with a zero point")
-        return {"weights": weights, "bias": bias.reshape(-1), "weight_scales": scales}
+        scales, zero_points, along = self.file.steps(index, weights.shape)
+        if along not in (None, axis % weights.ndim):
+            call.refuse(f"weights {name!r} with scales along dimension {along} (quantized_dimension)")
+        if np.any(zero_points):
+            call.refuse(f"weights {name!r} with a zero point")
+        return {"weights": weights, "bias": bias, "weight_scales": scales}
+
+    def bias(self, call, out):
+        """The bias of an op, (out,): int32 beside int8, otherwise float32."""
+        dtype = np.int32 if self.quantization else np.float32
+        if len(call.inputs) < 3 or call.inputs[2] < 0:
+            return np.zeros(out, dtype)
+        index = call.inputs[2]
+        if self.type(index) not in (("INT32",) if self.quantization else ("FLOAT32", "FLOAT16")):
+            call.refuse(f"an {self.type(index).lower()} bias")
+        bias = self.constant(index, dtype)
+        if bias is None or bias.size != out:
+            call.refuse(
+                f"the bias {self.names[index]!r} with {0 if bias is None else bias.size} values for {out} channels"
+            )
+        return bias.reshape(-1)
 
     def op_name(self, output):
         """A layer's name, found in the converter's tensor name: 'model/conv2d_1/Relu;model/bn/add' gives conv2d_1."""
         parts = self.names[output].split(";")[0].split(":")[0].split("/")
-        name, n = parts[-2] if len(parts) > 1 else parts[0], 1
-        unique = name
-        while any(op.name == unique for op in self.ops):
-            unique, n = f"{name}_{n}", n + 1
+        name = unique = parts[-2] if len(parts) > 1 else parts[0]
+        while unique in self.op_names:
+            unique = f"{name}_{self.op_names[name]}"
+            self.op_names[name] += 1
+        self.op_names[unique] = 1
         return unique
 
-
-def without_batch(full: Sequence[int]) -> tuple[int, ...]:
-    """The shape of a tensor in the network, from its shape in the file: without the batch of 1.
-
-    In a graph of batch 1, the file may hold tensors without a batch, such as the rows of a sequence before a
-    fully_connected op. Their first dimension is not 1. In the network they have their whole shape.
-    """
-    return tuple(full[1:] if len(full) > 1 and full[0] == 1 else full)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operator of the file, for the functions of `ops.OPERATORS` that read its options.
-
-    Attributes:
-        reader: the reader of the file.
-        code: the name of the operator.
-        options: its options, as the schema has them.
-        inputs, outputs: indices of its tensors.
-        replaced: by position: the name of a tensor that the op reads instead of this input.
-    """
-
-    reader: _Reader
-    code: str
-    options: Any
-    inputs: list[int]
-    outputs: Sequence[int]
-    replaced: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def output(self) -> int:
-        """The index of its first output."""
-        return self.outputs[0]
-
-    @property
-    def schema(self) -> Any:
-        """The generated module of the schema."""
-        return self.reader.schema
-
-    @property
-    def output_tensor(self) -> Any:
-        """The output tensor in the file."""
-        return self.reader.graph.tensors[self.output]
-
-    def source(self, position: int) -> str:
-        """The name of an input, which an op computed before or the file holds."""
-        if position in self.replaced:
-            return self.replaced[position]
-        index = self.inputs[position]
-        if self.reader.names[index] not in self.reader.shapes:
-            self.reader.known(self, index)
-        return self.reader.names[index]
-
-    def reshape(self, position: int, shape: tuple[int, ...]) -> None:
-        """Let the op read an input in another shape."""
-        self.replaced[position] = self.enter(position, self.into(position, shape))
-
-    def full(self, position: int) -> tuple[int, ...]:
-        """The shape of an input in the file, with its batch."""
-        return self.reader.full[self.source(position)]
-
-    def numbers(self, position: int) -> np.ndarray:
-        """The whole numbers of an input, (n,): constants, or computed from shapes."""
-        values = self.reader.whole_numbers(self.inputs[position])
-        if values is None:
-            self.refuse(f"the input {self.reader.names[self.inputs[position]]!r}, which is no constant")
-        return values.reshape(-1)
-
-    def constant_shape(self, position: int) -> tuple[int, ...]:
-        """The shape of a constant, or of numbers computed from shapes."""
-        return self.reader.whole_numbers(self.inputs[position]).shape
-
-    def real(self, position: int) -> float:
-        """The real value of a constant input with one value."""
-        index = self.inputs[position]
-        values = self.reader.constant(index, np.int8 if self.reader.quantization else np.float32)
-        if values is None or values.size != 1 or not np.isfinite(values).all():
-            self.refuse("a value that is no constant or not finite")
-        if not self.reader.quantization:
-            return float(values.item())
-        q, source = self.reader.graph.tensors[index].quantization, self.reader.quantization[self.source(0)]
-        scales = q is not None and q.scale is not None and [(np.float32(s), int(q.zeroPoint[0])) for s in q.scale]
-        if scales and scales != [(source.scale, source.zero_point)]:
-            self.refuse("a constant with another scale or zero point than the input")
-        return float(source.scale) * (int(values.item()) - source.zero_point)
-
-    def into(self, position: int, shape: tuple[int, ...]) -> Any:
-        """The steps (see `edgekit.network.moves`) from an input's shape in the network to this one."""
-        return moves.reshaped(self.reader.shapes[self.source(position)], tuple(shape))
-
-    def enter(self, position: int, steps: Any) -> str:
-        """Enter steps that begin with an input; returns the name of the tensor at their end."""
-        name = self.source(position)
-        for kind, options, shape in steps:
-            name = self.add(kind, [name], shape, **options)
-        return name
-
-    def add(self, kind: str, sources: Sequence[str], shape: tuple[int, ...] | None = None, **options: Any) -> str:
-        """Enter an op between the file's tensors; it keeps the scale of its first input. Returns its output's name."""
-        reader, base, n = self.reader, self.reader.names[self.output], 1
-        while (name := f"{base}_part_{n}") in reader.shapes or name in reader.names:
-            n += 1
-        op = Op(kind, reader.op_name(self.output), tuple(sources), name, **options)
-        shape = shape or output_shape(op, [reader.shapes[source] for source in sources])
-        reader.shapes[name] = reader.full[name] = tuple(shape)
-        if reader.quantization:
-            reader.quantization[name] = reader.quantization[sources[0]]
-        reader.ops.append(op)
-        reader.check(self, op)
-        return name
-
-    def finish(self, name: str, full: Sequence[int], output: int = 0) -> None:
-        """Let the tensor at the end of steps be an output, whose shape in the file is `full`."""
-        reader, call = self.reader, replace(self, outputs=self.outputs[output:])
-        full = reader.result(call, tuple(map(int, full)))
-        shape = without_batch(full)
-        last = reader.ops[-1] if reader.ops else None
-        if not (last and last.output == name and f"{name}".startswith(reader.names[self.output] + "_part_")):
-            last = None
-        if last is None or reader.shapes[name] != shape:
-            name = self.add("reshape", [name], shape)
-            last = reader.ops[-1]
-        for known in (reader.shapes, reader.full, reader.quantization):
-            known.pop(name, None)
-        reader.activation(call.output, full)
-        reader.ops[-1] = replace(last, name=reader.op_name(call.output), output=reader.names[call.output])
-        reader.check(self, reader.ops[-1])
-
-    def follow(self, position: int, steps: Any, full: Sequence[int], output: int = 0) -> None:
-        """Enter steps that lead from an input to an output; of several outputs, only those that some op reads."""
-        if len(self.outputs) == 1 or self.outputs[output] in self.reader.read:
-            self.finish(self.enter(position, steps), full, output)
-
-    def shape(self, position: int) -> tuple[int, ...]:
-        """The shape of an input, without the batch."""
-        return self.reader.shapes[self.source(position)]
-
-    def weights_shape(self, rank: int) -> tuple[int, ...]:
-        """The shape of the weights, its second input, which must have this rank."""
-        shape = self.reader.graph.tensors[self.inputs[1]].shape
-        shape = () if shape is None else tuple(int(n) for n in shape)
-        if len(shape) != rank:
-            self.refuse(f"weights of shape {shape}")
-        return shape
-
-    def constant(self, position: int, dtype: type) -> np.ndarray | None:
-        """The values of an input that the file holds; None if an op computes them."""
-        return self.reader.constant(self.inputs[position], dtype)
-
-    def refuse(self, what: str) -> NoReturn:
-        """Raise the ValueError that names this operator, its unsupported property, and the supported ones."""
-        raise InvalidValue(
-            f"{self.code} that computes {self.reader.names[self.output]!r} has {what}, which is not supported; "
-            f"supported are {SUPPORTED}"
-        )
+    def part_name(self, output):
+        """A new name for a tensor between the ops that one operator becomes."""
+        while True:
+            count = self.parts[output] = self.parts.get(output, 0) + 1
+            name = f"{self.names[output]}_part_{count}"
+            if name not in self.taken:
+                self.taken.add(name)
+                return name

@@ -1,6 +1,8 @@
 """Every kind of op has code in all places (CONTRIBUTING.md, "Add an op"); a failing test names the missing place."""
 
+import gc
 import re
+import weakref
 
 import numpy as np
 import one_of_each
@@ -65,6 +67,20 @@ def test_every_op_is_read_back_from_the_file_it_is_written_to(kind):
     again = tflite.from_bytes(tflite.to_bytes(net))
     assert [op.kind for op in again.ops] == [op.kind for op in net.ops]
     np.testing.assert_array_equal(again.run(x), net.run(x))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("kind", OPS)
+def test_no_op_keeps_the_memory_of_a_network_that_is_not_used_any_more(kind, fast, monkeypatch):
+    if not fast:
+        monkeypatch.setattr(integer, "fast_step", lambda network, op: None)
+    net, x = one_of_each.network(kind)
+    quantized = quantization.quantize(net, calibration.calibrate(net, x))
+    quantized.predict(x[:2])
+    left = weakref.ref(quantized)
+    del quantized
+    gc.collect()
+    assert left() is None
 
 
 def test_every_kernel_is_in_the_c_of_some_op_and_every_c_has_its_kernel():
