@@ -58,6 +58,34 @@ def branched():
     return keras.Model(source, layers.Dense(5, activation="softmax")(x), name="branched")
 
 
+def moving():
+    """A model of batch 1 with the movements that TensorFlow Lite Micro has."""
+    layers, ops = keras.layers, keras.ops
+    source = keras.Input(batch_shape=(1, 6, 5, 4))
+    x = layers.Conv2D(6, 1)(source)
+    x = layers.ZeroPadding2D(((1, 0), (0, 2)))(layers.UpSampling2D(2, interpolation="bilinear")(x))
+    x = ops.pad(layers.Cropping2D(((1, 2), (0, 1)))(x), ((0, 0), (2, 1), (0, 0), (0, 1)), mode="reflect")
+    x = ops.pad(x[:, ::2, ::-3, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)), constant_values=0.5)
+    x = ops.image.resize(x, (7, 5), interpolation="nearest")
+    x = ops.flip(layers.Permute((3, 1, 2))(x), axis=2)
+    first, second = ops.split(x, [2], axis=1)
+    y = ops.concatenate([second, ops.take(x, [3, 0, 0, 2], axis=1), first[:, :, :, ::-1]], axis=1)
+    x = ops.stack(ops.unstack(y, axis=2)[::-1], axis=1)
+    x = ops.squeeze(ops.expand_dims(ops.reshape(x, (1, -1, 10)), axis=2), axis=2)
+    x = layers.Attention()([x, layers.Dense(10)(x)])
+    return keras.Model(source, layers.Dense(5, activation="softmax")(layers.Flatten()(x)), name="moving")
+
+
+def growing():
+    """A model of an open batch with movements that the converter writes as TILE, with shapes computed from shapes."""
+    layers = keras.layers
+    source = keras.Input((6, 4))
+    x = layers.UpSampling1D(2)(layers.Dense(5, activation="relu")(source))
+    x = layers.UpSampling2D((1, 2))(layers.Reshape((6, 2, 5))(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(source, layers.Dense(3)(layers.Flatten()(layers.RepeatVector(3)(x))), name="growing")
+
+
 def random_images(shape, n):
     """float32 images of N(0, 1)."""
     return np.random.default_rng(n).normal(size=(n, *shape)).astype(np.float32)

@@ -25,13 +25,22 @@ def options(kind, random):
         "average_pool2d": lambda: {"pool": (3, 2)} | window,
         "max_pool2d": lambda: {"pool": (3, 2)} | window,
         "concatenate": lambda: {"axis": 2},
-        "pad": lambda: {"paddings": ((1, 0), (2, 1))},
         "leaky_relu": lambda: {"alpha": 0.2},
         "gelu": lambda: {"approximate": True},
         "softmax": lambda: {"beta": 2.0},
+        "pad": lambda: {"paddings": ((1, 0), (2, 1), (0, 1))},
+        "pad_constant": lambda: {"paddings": ((1, 0), (2, 1), (0, 1)), "fill": 0.7},
+        "mirror_pad": lambda: {"paddings": ((1, 0), (2, 1), (0, 1)), "mode": "reflect"},
+        "strided_slice": lambda: {"begin": (1, 5, 0), "size": (2, 3, 4), "steps": (3, -2, 1)},
+        "transpose": lambda: {"perm": (2, 0, 1)},
+        "broadcast_to": lambda: {"size": (2, SIDE, SIDE, CHANNELS)},
+        "gather": lambda: {"indices": (4, 0, 0, 1), "axis": 1},
+        "resize_bilinear": lambda: {"size": (9, 4), "half_pixel_centers": True},
+        "batch_matmul": lambda: {"transposed": (False, True)},
+        "resize_nearest": lambda: {"size": (9, 4), "half_pixel_centers": True},
     }
     given |= {kind: lambda: {"axes": (0, 2)} for kind in ("mean", "sum", "reduce_max", "reduce_min")}
-    needed = set(OPS[kind].options) - {"activation", "keepdims"}
+    needed = set(OPS[kind].options) - {"activation", "keepdims", "align_corners"}
     assert kind in given or not needed, f"tests/one_of_each.py: say which {', '.join(sorted(needed))} a {kind} gets"
     return given[kind]() if kind in given else {}
 

@@ -23,16 +23,22 @@ STRIDE = st.tuples(st.integers(1, 5), st.integers(1, 5))
 DILATION = st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 2)])
 WINDOWS = ("conv2d", "depthwise_conv2d", "transpose_conv2d", "average_pool2d", "max_pool2d")
 REDUCTIONS = ("mean", "sum", "reduce_max", "reduce_min")
+MOVES = ("strided_slice", "transpose", "gather", "mirror_pad", "pad_constant", "broadcast_to")
+RESIZES = ("resize_nearest", "resize_bilinear")
 IMAGE_OPS = (
     *(2 * ("conv2d", "depthwise_conv2d", "add", "concatenate", "average_pool2d", "max_pool2d", "pad", "mul")),
     *("sub", "maximum", "minimum", "squared_difference"),
     *("conv2d", "depthwise_conv2d", "softmax", "log_softmax", "reshape", "mean", "mean", "fully_connected"),
     *("transpose_conv2d", "transpose_conv2d", "sum", "reduce_max", "reduce_min"),
     *ONE_VALUE,
+    *MOVES,
+    *RESIZES,
+    "batch_matmul",
 )
 VECTOR_OPS = (
     *("fully_connected", "fully_connected", "add", "concatenate", "softmax", "log_softmax", "reshape"),
     *("mul", "sub", "maximum", "minimum", "squared_difference"),
+    *("pad", "strided_slice", "gather", "mirror_pad"),
     *ONE_VALUE,
 )
 SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 1 and 2
@@ -83,6 +89,10 @@ class _Maker:
             other = draw(st.sampled_from(fits)) if draw(st.integers(0, 2)) else self.constant(shape)
             inputs = (name, other)
             inputs = inputs[:: draw(st.sampled_from([1, -1]))]
+        elif kind == "batch_matmul":
+            alike = [other for other in names if shapes[other] == shape]
+            inputs = (name, draw(st.sampled_from(alike)))
+            options = {"transposed": draw(st.sampled_from([(False, True), (True, False)]))}
         elif kind == "concatenate":
             axis = draw(st.integers(0, len(shape) - 1))
             fits = [n for n in names if len(shapes[n]) == len(shape) and _but(shapes[n], axis) == _but(shape, axis)]
@@ -90,7 +100,9 @@ class _Maker:
             options = {"axis": axis}
         elif kind == "pad":
             cells = st.integers(0, 2)
-            options = {"paddings": (draw(st.tuples(cells, cells)), draw(st.tuples(cells, cells)))}
+            options = {"paddings": tuple(draw(st.tuples(cells, cells)) for _ in shape)}
+        elif kind in (*MOVES, *RESIZES):
+            options = self.movement(kind, shape)
         elif kind == "leaky_relu":
             options = {"alpha": draw(st.sampled_from([0.01, 0.2, 1.5, 0.0, -0.5]))}
         elif kind == "prelu":
@@ -143,6 +155,37 @@ class _Maker:
             largest = n * s if padding == "same" else (n - 1) * s + k + s - 1
             sides.append(largest - self.draw(st.integers(0, s - 1)))
         return tuple(sides)
+
+    def movement(self, kind, shape):
+        """Options of an op that only moves values, or adds a border."""
+        draw, cells = self.draw, st.integers(0, 2)
+        if kind == "pad_constant":
+            fill = draw(st.sampled_from([-3.0, 0.1, 0.5, 20.0]))
+            return {"paddings": tuple(draw(st.tuples(cells, cells)) for _ in shape), "fill": fill}
+        if kind == "mirror_pad":
+            mode = draw(st.sampled_from(["reflect", "symmetric"]))
+            most = [st.integers(0, min(2, n - (mode == "reflect"))) for n in shape]
+            return {"paddings": tuple(draw(st.tuples(few, few)) for few in most), "mode": mode}
+        if kind == "transpose":
+            return {"perm": tuple(draw(st.permutations(range(len(shape)))))}
+        if kind == "broadcast_to":
+            return {"size": tuple(draw(st.integers(1, 3)) if n == 1 else n for n in shape)}
+        if kind == "gather":
+            axis = draw(st.integers(0, len(shape) - 1))
+            indices = st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=5)
+            return {"indices": tuple(draw(indices)), "axis": axis}
+        if kind in RESIZES:
+            corners = draw(st.sampled_from([(False, False), (True, False), (False, True)]))
+            size = (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+            return {"size": size, "align_corners": corners[0], "half_pixel_centers": corners[1]}
+        begin, size, steps = [], [], []
+        for n in shape:
+            step = draw(st.sampled_from([1, 1, 2, 3, -1, -2]))
+            begin.append(draw(st.integers(0, n - 1)))
+            most = (n - 1 - begin[-1]) // step if step > 0 else begin[-1] // -step
+            size.append(draw(st.integers(max(1, most), most + 1)))
+            steps.append(step)
+        return {"begin": tuple(begin), "size": tuple(size), "steps": tuple(steps)}
 
     def weights(self, shape, channel_axis):
         """Channels of very different size, some all zero, some biases far larger than what the weights can add."""

@@ -4,8 +4,8 @@ from math import isinf, prod
 
 from edgekit.codegen import copy_ops, two_inputs
 from edgekit.codegen.header import number
-from edgekit.codegen.step import Step, array, not_after, pool_overlap, reduction, repeated_slopes, window
-from edgekit.network import Dispatch, activations
+from edgekit.codegen.step import Step, array, matrices, not_after, pool_overlap, reduction, repeated_slopes, window
+from edgekit.network import MOVING, Dispatch, activations, resizing
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
 # beginning of its C names, and `room` the bytes of scratch that it may use; no float op uses scratch.
@@ -63,7 +63,37 @@ def _concatenate(model, op, layer, room):
 
 @EMIT.register("pad")
 def _pad(model, op, layer, room):
-    return copy_ops.pad(model, op, 4, 0)
+    blocks, start, size = copy_ops.pad(model, op, layer, 4)
+    return Step("bytes/pad.h", f"pad(&{layer}_blocks, {{in0}}, {{out}}, {start}, {size}, 0);", blocks)
+
+
+@EMIT.register("pad_constant")
+def _pad_constant(model, op, layer, room):
+    blocks, start, size = copy_ops.pad(model, op, layer, 4)
+    call = f"pad_float(&{layer}_blocks, {{in0}}, {{out}}, {start}, {size // 4}, {number(op.fill)});"
+    return Step("float/pad.h", call, blocks)
+
+
+@EMIT.register(*MOVING)
+def _move(model, op, layer, room):
+    return copy_ops.move(model, op, layer, 4)
+
+
+@EMIT.register("resize_bilinear")
+def _resize_bilinear(model, op, layer, room):
+    height, width, channels = model.shapes[op.inputs[0]]
+    pairs = zip((height, width), op.size, strict=True)
+    along = [resizing.places(n, size, op.align_corners, op.half_pixel_centers) for n, size in pairs]
+    scales = ", ".join(number(value) for values in zip(*along, strict=True) for value in values)
+    sizes = f"{height}, {width}, {channels}, {op.size[0]}, {op.size[1]}"
+    constants = f"static const resize_float {layer}_resize = {{{sizes}, {scales}}};"
+    return Step("float/resize_bilinear.h", f"resize_bilinear_float(&{layer}_resize, {{in0}}, {{out}});", constants)
+
+
+@EMIT.register("batch_matmul")
+def _batch_matmul(model, op, layer, room):
+    constants = matrices(model, op, layer)
+    return Step("float/batch_matmul.h", f"batch_matmul_float(&{layer}_matrices, {{in0}}, {{in1}}, {{out}});", constants)
 
 
 @EMIT.register("softmax")

@@ -11,6 +11,7 @@ from edgekit.codegen.step import (
     anywhere,
     array,
     exactly,
+    matrices,
     not_after,
     not_before,
     padding_before,
@@ -19,7 +20,7 @@ from edgekit.codegen.step import (
     repeated_slopes,
     window,
 )
-from edgekit.network import Dispatch
+from edgekit.network import MOVING, Dispatch, resizing
 from edgekit.quantization import (
     arithmetic,
     by_channel,
@@ -27,6 +28,7 @@ from edgekit.quantization import (
     formulas,
     integer,
     log_softmax,
+    matmul_requantization,
     output_bounds,
     requantization,
     tables,
@@ -192,14 +194,40 @@ def _concatenate(model, op, layer, room):
     return copy_ops.concatenate(model, op, 1)
 
 
-@EMIT.register("pad")
+@EMIT.register("pad", "pad_constant")
 def _pad(model, op, layer, room):
-    return copy_ops.pad(model, op, 1, model.quantization[op.inputs[0]].zero_point & 255)
+    blocks, start, size = copy_ops.pad(model, op, layer, 1)
+    fill = int(model.quantization[op.output].quantize(np.float32(op.fill or 0))) & 255
+    return Step("bytes/pad.h", f"pad(&{layer}_blocks, {{in0}}, {{out}}, {start}, {size}, {fill});", blocks)
+
+
+@EMIT.register(*MOVING)
+def _move(model, op, layer, room):
+    return copy_ops.move(model, op, layer, 1)
 
 
 @EMIT.register(*tables.TABLE)
 def _table(model, op, layer, room):
     return _through_table(model, op, layer, tables.table(model, op))
+
+
+@EMIT.register("resize_bilinear")
+def _resize_bilinear(model, op, layer, room):
+    height, width, channels = model.shapes[op.inputs[0]]
+    pairs = zip((height, width), op.size, strict=True)
+    along = [resizing.whole_places(n, size, op.align_corners, op.half_pixel_centers) for n, size in pairs]
+    numbers = [height, width, channels, *op.size, *(value for values in zip(*along, strict=True) for value in values)]
+    constants = f"static const resize_int8 {layer}_resize = {{{', '.join(map(str, numbers))}}};"
+    return Step("int8/resize_bilinear.h", f"resize_bilinear_int8(&{layer}_resize, {{in0}}, {{out}});", constants)
+
+
+@EMIT.register("batch_matmul")
+def _batch_matmul(model, op, layer, room):
+    zero_points = ", ".join(str(model.quantization[name].zero_point) for name in (*op.inputs, op.output))
+    multiplier, shift = matmul_requantization(model, op)
+    scales = f"static const batch_matmul_int8_scales {layer}_scales = {{{{{zero_points}}}, {multiplier}, {shift}}};"
+    call = f"batch_matmul_int8(&{layer}_matrices, &{layer}_scales, {{in0}}, {{in1}}, {{out}});"
+    return Step("int8/batch_matmul.h", call, f"{matrices(model, op, layer)}\n{scales}")
 
 
 def _through_table(model, op, layer, values, source="{in0}"):

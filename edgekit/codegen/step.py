@@ -110,6 +110,24 @@ def reduction(model: Graph, op: Op, layer: str) -> tuple[str, str]:
     return name, f"static const reduction {name} = {{{', '.join(numbers)}}};"
 
 
+def matrices(model: Graph, op: Op, layer: str) -> str:
+    """The definition of {layer}_matrices, the sizes of a batch_matmul."""
+    *batch, rows, columns = model.shapes[op.output]
+    batch = [1] * (2 - len(batch)) + batch
+    if len(batch) > 2:
+        raise InvalidValue(f"{op.name!r} multiplies matrices in {len(batch)} axes of batches; in C, 2 are supported")
+    steps = []
+    for name, transposed in zip(op.inputs, op.transposed, strict=True):
+        *own, height, width = (1,) * (len(model.shapes[op.output]) - len(model.shapes[name])) + model.shapes[name]
+        own = [1] * (2 - len(own)) + own
+        apart = [own[1] * height * width if own[0] > 1 else 0, height * width if own[1] > 1 else 0]
+        row, column = (1, width) if transposed else (width, 1)
+        steps.append(f"{{{apart[0]}, {apart[1]}}}, {row}, {column}")
+    depth = model.shapes[op.inputs[0]][-2 if op.transposed[0] else -1]
+    sizes = f"{{{batch[0]}, {batch[1]}}}, {rows}, {depth}, {columns}"
+    return f"static const matrices {layer}_matrices = {{{sizes}, {', '.join(steps)}}};"
+
+
 def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str] = str) -> str:
     """The definition of a constant array.
 

@@ -3,8 +3,10 @@
 ops         the kinds of op: facts, shapes, float32 arithmetic; activations has the functions of one value
 graph       Network, and functions on it
 keras       reads a Keras model: keras_windows its convolutions, poolings and reductions, keras_activations its
-            activations, keras_arithmetic its arithmetic; keras_files opens files, keras_check compares a network that
-            was read with its model
+            activations, keras_arithmetic its arithmetic, keras_moves all that move values, keras_attention matrix
+            products; keras_files opens files, keras_check compares a network that was read with its model
+moves       where each value of a moved tensor comes from, and which ops make up a movement
+resizing    between which pixels a bilinear resize lies
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 broadcasting  two tensors of different shapes
 dispatch    the table from a kind of op to a function
@@ -15,6 +17,8 @@ from edgekit.network import (
     activations,  # noqa: F401 (it enters its kinds)
     keras_activations,  # noqa: F401 (it enters its functions)
     keras_arithmetic,  # noqa: F401 (it enters its functions)
+    keras_attention,  # noqa: F401 (it enters its functions)
+    keras_moves,  # noqa: F401 (it enters its functions)
     keras_windows,  # noqa: F401 (it enters its layers)
 )
 from edgekit.network.dispatch import Dispatch
@@ -37,10 +41,26 @@ from edgekit.network.graph import (
 )
 from edgekit.network.keras import from_keras
 from edgekit.network.keras_files import load_keras
-from edgekit.network.ops import ACTIVATIONS, OPS, SAME_SCALE, WEIGHTED, Kind, Op, Shape, op_macs, output_shape, run_op
+from edgekit.network.ops import (
+    ACTIVATIONS,
+    MOVING,
+    OPS,
+    SAME_SCALE,
+    WEIGHTED,
+    Kind,
+    Op,
+    Shape,
+    bordered,
+    moved,
+    op_macs,
+    output_shape,
+    products,
+    run_op,
+)
 
 __all__ = [
     "ACTIVATIONS",
+    "MOVING",
     "OPS",
     "SAME_SCALE",
     "WEIGHTED",
@@ -55,6 +75,7 @@ __all__ = [
     "as_results",
     "batch_size",
     "batches",
+    "bordered",
     "by_name",
     "check_images",
     "check_input",
@@ -63,8 +84,10 @@ __all__ = [
     "last_use",
     "load_keras",
     "map_weights",
+    "moved",
     "op_macs",
     "output_shape",
+    "products",
     "repeated_constants",
     "run_op",
     "with_ops",

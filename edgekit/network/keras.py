@@ -445,16 +445,25 @@ def _dense(reader, layer, inputs):
     weights = _weights(layer)
     kernel = np.ascontiguousarray(weights[0].T)
     bias = _bias(layer, weights, len(kernel))
-    then = _activation_of(layer)
+    return dense(reader, layer.name, inputs, kernel, bias, _activation_of(layer))
+
+
+def dense(
+    reader: Reader,
+    name: str,
+    inputs: Sequence[str],
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    then: Activation | None = None,
+) -> str:
+    """Enter a Dense layer; returns the name of its output. The kernel is (out, in)."""
     shape = reader.shapes[inputs[0]]
     if len(shape) == 1:
-        return reader.add("fully_connected", layer.name, inputs, weights=kernel, bias=bias, then=then)
+        return reader.add("fully_connected", name, inputs, weights=kernel, bias=bias, then=then)
     # Keras applies Dense to the last axis: for an image this is a 1 x 1 convolution.
-    image = reader.reshape(
-        f"{layer.name}_as_image", inputs, shape if len(shape) == 3 else (1, prod(shape[:-1]), shape[-1])
-    )
-    result = reader.add("conv2d", layer.name, [image], weights=kernel[:, None, None], bias=bias, then=then)
-    return reader.reshape(f"{layer.name}_rows", [result], (*shape[:-1], len(kernel)))
+    image = reader.reshape(f"{name}_as_image", inputs, shape if len(shape) == 3 else (1, prod(shape[:-1]), shape[-1]))
+    result = reader.add("conv2d", name, [image], weights=kernel[:, None, None], bias=bias, then=then)
+    return reader.reshape(f"{name}_rows", [result], (*shape[:-1], len(kernel)))
 
 
 @_layer("BatchNormalization")
@@ -481,7 +490,7 @@ def _concatenate(reader, layer, inputs):
 @_layer("ZeroPadding2D", makes=("pad",))
 def _zeropadding2d(reader, layer, inputs):
     _channels_last(layer)
-    return reader.add("pad", layer.name, inputs, paddings=tuple(tuple(p) for p in layer.padding))
+    return reader.add("pad", layer.name, inputs, paddings=(*(tuple(p) for p in layer.padding), (0, 0)))
 
 
 @_layer("Reshape", makes=("reshape",))

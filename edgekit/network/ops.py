@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import broadcasting, windows
+from edgekit.network import broadcasting, moves, resizing, windows
 from edgekit.network.dispatch import Dispatch
 
 Shape = tuple[int, ...]  # of a tensor, without the batch
@@ -46,7 +46,7 @@ class Op:
         dilation: (vertical, horizontal) distance of neighboring cells of the window.
         activation: a key of `ACTIVATIONS`, fused into this op.
         pool: (height, width) of a pooling window.
-        paddings: ((top, bottom), (left, right)) of a pad op, filled with the real value 0.
+        paddings: (before, after) for each axis of a pad op; filled with the real value 0, with `fill`, or mirrored.
         axis: of a concatenation, counted without the batch.
         axes: over which a mean, sum, maximum or minimum goes, counted without the batch.
         keepdims: whether these axes stay, with the size 1; whether a fully_connected op is applied to each row of its
@@ -55,6 +55,14 @@ class Op:
         beta: the factor before the exponentials of a softmax.
         approximate: whether a GELU is computed with tanh; otherwise with the error function.
         output_size: (height, width) of the output of a transposed convolution.
+        begin, size, steps: of a slice, for each axis: the first index, the number of values, and the distance between
+            them, which is negative for a slice that goes backwards. The size is also that of a broadcast or resize.
+        perm: for each axis of a transpose's output, the axis of its input.
+        fill: the real value of a border.
+        mode: "reflect" or "symmetric", of a mirrored border.
+        indices: along `axis`, of a gather.
+        align_corners, half_pixel_centers: how a resize places pixels, as in TensorFlow.
+        transposed: of a batch_matmul: whether its first and its second input are transposed first.
     """
 
     kind: str
@@ -69,7 +77,7 @@ class Op:
     dilation: tuple[int, int] = (1, 1)
     activation: str = "none"
     pool: tuple[int, int] | None = None
-    paddings: tuple[tuple[int, int], tuple[int, int]] | None = None
+    paddings: tuple[tuple[int, int], ...] | None = None
     axis: int | None = None
     axes: tuple[int, ...] = (0, 1)
     keepdims: bool = False
@@ -77,6 +85,16 @@ class Op:
     beta: float = 1.0
     approximate: bool = False
     output_size: tuple[int, int] | None = None
+    begin: tuple[int, ...] | None = None
+    size: tuple[int, ...] | None = None
+    steps: tuple[int, ...] | None = None
+    perm: tuple[int, ...] | None = None
+    fill: float | None = None
+    mode: str | None = None
+    indices: tuple[int, ...] | None = None
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+    transposed: tuple[bool, bool] = (False, False)
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -110,6 +128,8 @@ class Kind:
         finest: the same where it is no such share: function from the scales of its inputs to a scale, which that of its
             int8 output must exceed.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
+        offsets: for a kind that only moves values, function from the op and its input's shape to the offsets that say
+            where each value stands in the input; see `edgekit.network.moves`.
     """
 
     options: tuple[str, ...] = ()
@@ -123,6 +143,7 @@ class Kind:
     narrowest: float = 0.0
     finest: Callable[[Sequence[float]], float] = lambda scales: 0.0
     scales_through: bool = False
+    offsets: Callable[[Op, Shape], list[np.ndarray]] | None = None
 
 
 OPS: dict[str, Kind] = {}  # the facts about every kind, by its name
@@ -338,14 +359,108 @@ def _reduce_min(op, inputs, shape):
 
 
 def _padded(op, shapes):
-    (top, bottom), (left, right) = op.paddings
-    height, width, channels = shapes[0]
-    return (height + top + bottom, width + left + right, channels)
+    return tuple(n + before + after for n, (before, after) in zip(shapes[0], op.paddings, strict=True))
 
 
 @kind("pad", options=("paddings",), shape=_padded, same_scale=True, scales_through=True)
+@kind("pad_constant", options=("paddings", "fill"), shape=_padded, same_scale=True)
 def _pad(op, inputs, shape):
-    return np.pad(inputs[0], ((0, 0), *op.paddings, (0, 0)))
+    return bordered(op, inputs[0], 0 if op.fill is None else op.fill)
+
+
+def bordered(op: Op, x: np.ndarray, fill: float) -> np.ndarray:
+    """A batch x (N, *shape) with the border of a pad op around each input, filled with this value."""
+    return np.pad(x, ((0, 0), *op.paddings), constant_values=fill)
+
+
+@kind(
+    "strided_slice",
+    options=("begin", "size", "steps"),
+    shape=lambda op, shapes: op.size,
+    same_scale=True,
+    offsets=moves.sliced_offsets,
+)
+@kind(
+    "transpose",
+    options=("perm",),
+    shape=lambda op, shapes: tuple(shapes[0][axis] for axis in op.perm),
+    same_scale=True,
+    offsets=moves.transposed_offsets,
+)
+@kind(
+    "broadcast_to",
+    options=("size",),
+    shape=lambda op, shapes: op.size,
+    same_scale=True,
+    offsets=moves.broadcast_offsets,
+)
+@kind(
+    "gather",
+    options=("indices", "axis"),
+    shape=lambda op, shapes: (*shapes[0][: op.axis], len(op.indices), *shapes[0][op.axis + 1 :]),
+    same_scale=True,
+    offsets=moves.gathered_offsets,
+)
+@kind(
+    "mirror_pad",
+    options=("paddings", "mode"),
+    shape=_padded,
+    same_scale=True,
+    offsets=moves.mirrored_offsets,
+)
+@kind(
+    "resize_nearest",
+    options=("size", "align_corners", "half_pixel_centers"),
+    shape=lambda op, shapes: (*op.size, shapes[0][-1]),
+    same_scale=True,
+    scales_through=True,
+    offsets=moves.resized_offsets,
+)
+def _moved(op, inputs, shape):
+    return moved(op, inputs[0])
+
+
+def moved(op: Op, x: np.ndarray) -> np.ndarray:
+    """The output of an op that only moves values, of any type: x (N, *input shape) to (N, *output shape)."""
+    offsets = OPS[op.kind].offsets(op, x.shape[1:])
+    taken = np.take(x.reshape(len(x), -1), moves.positions(offsets), axis=1)
+    return taken.reshape(len(x), *map(len, offsets))
+
+
+@kind(
+    "resize_bilinear",
+    options=("size", "align_corners", "half_pixel_centers"),
+    shape=lambda op, shapes: (*op.size, shapes[0][-1]),
+    same_scale=True,
+    scales_through=True,
+)
+def _resize_bilinear(op, inputs, shape):
+    along = []
+    for n, size in zip(inputs[0].shape[1:3], op.size, strict=True):
+        scale, offset = resizing.places(n, size, op.align_corners, op.half_pixel_centers)
+        along.append(resizing.neighbours((np.arange(size, dtype=np.float32) + offset) * scale - offset, n))
+    return resizing.bilinear(inputs[0], along, 1)
+
+
+def _product(op, shapes):
+    (*first, rows, _), (*second, _, columns) = (
+        (*shape[:-2], shape[-1], shape[-2]) if transposed else shape
+        for shape, transposed in zip(shapes, op.transposed, strict=True)
+    )
+    return (*np.broadcast_shapes(tuple(first), tuple(second)), rows, columns)
+
+
+def products(op: Op, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The matrix products of a batch_matmul, of any type: (N, ..., rows, depth) by (N, ..., depth, columns)."""
+    a, b = (x.swapaxes(-1, -2) if flipped else x for x, flipped in zip(inputs, op.transposed, strict=True))
+    rank = max(a.ndim, b.ndim)
+    a, b = (x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in (a, b))
+    return a @ b
+
+
+@kind("batch_matmul", options=("transposed",), inputs=2, shape=_product)
+def _batch_matmul(op, inputs, shape):
+    return products(op, inputs)
 
 
 @kind("reshape", same_scale=True)  # its output's shape is the network's to say
@@ -382,3 +497,4 @@ def _softmax(op, inputs, shape):
 # Kinds by what they have in common.
 WEIGHTED = tuple(name for name, facts in OPS.items() if facts.weighted)
 SAME_SCALE = tuple(name for name, facts in OPS.items() if facts.same_scale)
+MOVING = tuple(name for name, facts in OPS.items() if facts.offsets)

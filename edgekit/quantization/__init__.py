@@ -40,6 +40,7 @@ from edgekit.quantization.parameters import (
     dequantized_weights,
     finest_output,
     from_channels,
+    matmul_requantization,
     output_bounds,
     requantization,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "from_channels",
     "integer",
     "log_softmax",
+    "matmul_requantization",
     "multiplier_and_shift",
     "noise",
     "output_bounds",

@@ -76,6 +76,8 @@ def _pairs(network):
                 yield first, after[0], passed
             if not OPS[reader.kind].scales_through or reader.activation in ("relu6", "relu_n1_to_1"):
                 break
+            if network.shapes[reader.output][-1] != network.shapes[passed[-1]][-1]:
+                break  # a border along the channels
             passed.append(reader.output)
 
 

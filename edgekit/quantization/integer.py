@@ -15,6 +15,7 @@ import numpy as np
 
 from edgekit.errors import InvalidValue
 from edgekit.network import (
+    MOVING,
     WEIGHTED,
     Batch,
     Dispatch,
@@ -24,16 +25,26 @@ from edgekit.network import (
     as_results,
     batch_size,
     batches,
+    bordered,
     broadcasting,
     by_name,
     last_use,
+    moved,
+    products,
     repeated_constants,
+    resizing,
     windows,
 )
 from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax, tables
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
-from edgekit.quantization.parameters import Quantized, by_channel, output_bounds, requantization
+from edgekit.quantization.parameters import (
+    Quantized,
+    by_channel,
+    matmul_requantization,
+    output_bounds,
+    requantization,
+)
 from edgekit.quantization.tables import prelu_multipliers
 
 # function(network, op): a function from the op's int8 inputs to its int8 output
@@ -311,10 +322,44 @@ def _concatenate(network, op):
     return lambda inputs: np.concatenate(inputs, axis=op.axis + 1)
 
 
-@STEP.register("pad")
+@STEP.register("pad", "pad_constant")
 def _pad(network, op):
-    zero_point = network.quantization[op.inputs[0]].zero_point
-    return lambda inputs: np.pad(inputs[0], ((0, 0), *op.paddings, (0, 0)), constant_values=zero_point)
+    fill = network.quantization[op.output].quantize(np.float32(op.fill or 0))
+    return lambda inputs: bordered(op, inputs[0], fill)
+
+
+@STEP.register(*MOVING)
+def _moved(network, op):
+    return lambda inputs: moved(op, inputs[0])
+
+
+@STEP.register("resize_bilinear")
+def _resize_bilinear(network, op):
+    along = []
+    for n, size in zip(network.shapes[op.inputs[0]][:2], op.size, strict=True):
+        scale, offset = resizing.whole_places(n, size, op.align_corners, op.half_pixel_centers)
+        first, second, _ = resizing.neighbours((scale * np.arange(size) + offset) / resizing.ONE, n)
+        along.append((first, second, scale * np.arange(size) + offset - resizing.ONE * first))
+
+    def step(inputs):
+        total = resizing.bilinear(inputs[0].astype(np.int64), along, resizing.ONE)
+        return (np.sign(total) * ((np.abs(total) + (1 << 19)) >> 20)).astype(np.int8)
+
+    return step
+
+
+@STEP.register("batch_matmul")
+def _batch_matmul(network, op):
+    z_out = network.quantization[op.output].zero_point
+    multiplier, shift = matmul_requantization(network, op)
+    zero_points = [network.quantization[name].zero_point for name in op.inputs]
+
+    def step(inputs):
+        a, b = (x.astype(np.float64) - zero for x, zero in zip(inputs, zero_points, strict=True))
+        total = products(op, (a, b)).astype(np.int64)  # exact: the sums stay far below 2^53
+        return np.clip(requantize(total, multiplier, shift) + z_out, QMIN, QMAX).astype(np.int8)
+
+    return step
 
 
 @STEP.register("reshape")

@@ -137,6 +137,16 @@ def finest_output(op: Op, scales: Sequence[float]) -> float:
     return max(max(bounds, default=0.0) * 2.0**-31, facts.narrowest / 2 * max(scales), facts.finest(scales))
 
 
+def matmul_requantization(network: Quantized, op: Op) -> tuple[int, int]:
+    """(multiplier, shift) that convert a batch_matmul's accumulator to its output's scale.
+
+    d = s_a * s_b / s_out, multiplied in float64, as TensorFlow Lite Micro's runtime does it; some sources have float32.
+    """
+    a, b, result = (float(network.quantization[name].scale) for name in (*op.inputs, op.output))
+    multiplier, shift = formulas.multiplier_and_shift(a * b / result)
+    return int(multiplier), int(shift)
+
+
 def output_bounds(network: Quantized, op: Op) -> tuple[int, int]:
     """(lowest, highest) int8 of an op's output: the fused activation as a clamp."""
     q = network.quantization[op.output]

@@ -7,8 +7,9 @@ compared and compiled. The format is TensorFlow Lite's schema, version 3 (schema
 ops             each kind of op in a file
 writer          to_bytes
 reader          from_bytes: the ops and tensors of a file as a network
+call, moves     one operator while it is read; the operators that move values, which may become several ops
 unpacking       the parts of a file, without trusting its offsets and lengths
-file, computed  the values of its constants, and the operators that only read constants
+file, computed  the values of its constants, and the operators that only read constants or compute shapes from shapes
 forms           other types at its ends, unused operators: brought to one form
 """
 

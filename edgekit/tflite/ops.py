@@ -22,6 +22,10 @@ def _reads_nothing(call: Any) -> dict[str, Any]:
     return {}
 
 
+# Words of an operator's name that Micro's resolver does not write with only the first letter in capitals.
+_MICRO_WORDS = {"2D": "2D", "PADV2": "PadV2", "MATMUL": "MatMul"}
+
+
 @dataclass(frozen=True)
 class Operator:
     """A kind of op in a .tflite file.
@@ -36,10 +40,11 @@ class Operator:
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
         least_version: function(network, op) to the version that this op needs, if that can be more.
         order: the places in the file of the operator's inputs, if they are not activations, weights, bias, constants.
-        read: function(call: `reader.Call`) to the attributes of the `Op`, except the fused activation.
+        read: function(call: `call.Call`) to the attributes of the `Op`, except the fused activation.
         in_micro: the types in which TensorFlow Lite Micro has it; LiteRT has it in both.
         rescaled_before: whether a file in int8 may give its output another scale than its input's, though the kind has
             one for both. It is read as a QUANTIZE before it, as LiteRT computes it; Micro would take the wrong scale.
+        without_batch: whether it may read tensors without a batch, because no axis has a meaning for it but the last.
     """
 
     code: str
@@ -54,6 +59,7 @@ class Operator:
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
     in_micro: tuple[str, ...] = ("float32", "int8")
     rescaled_before: bool = False
+    without_batch: bool = False
 
     def written(self, inputs: list[int]) -> list[int]:
         """The inputs in the order of the file; -1 for one that is left out."""
@@ -69,7 +75,8 @@ class Operator:
     @property
     def micro(self) -> str:
         """The function of TensorFlow Lite Micro's op resolver that registers it: AddConv2D for CONV_2D."""
-        return "Add" + "".join(word if word == "2D" else word.capitalize() for word in self.code.split("_"))
+        words = [_MICRO_WORDS.get(word, word.capitalize()) for word in self.code.split("_")]
+        return "Add" + "".join(words)
 
 
 def _write_window(writer, op, options):
@@ -120,7 +127,10 @@ def _read_fully_connected(call):
     shape = call.shape(0)
     if np.prod(shape) != depth and shape[-1] != depth:
         call.refuse(f"weights for {depth} values on an input of shape {shape}")
-    return {"keepdims": bool(call.options.keepNumDims) or int(np.prod(shape)) != depth}
+    rows = int(np.prod(shape)) // depth
+    if rows > 1 and len(shape) > 2 and not call.options.keepNumDims:
+        call.reshape(0, (rows, depth))
+    return {"keepdims": bool(call.options.keepNumDims) or rows > 1}
 
 
 def _write_pool(writer, op, options):
@@ -134,15 +144,6 @@ def _read_pool(call):
 
 def _write_axis(writer, op, options):
     options.axis = op.axis + 1
-
-
-def _read_axis(call):
-    axis, rank = int(call.options.axis), len(call.output_tensor.shape)
-    if not -rank <= axis < rank:
-        call.refuse(f"the axis {axis} in a tensor of {rank} dimensions")
-    if axis % rank == 0:
-        call.refuse("the batch as its axis")
-    return {"axis": axis % rank - 1}
 
 
 def _write_keepdims(writer, op, options):
@@ -169,11 +170,54 @@ def _reduction(code):
     return Operator(code, "ReducerOptions", write=_write_keepdims, constants=_axes, read=_read_axes)
 
 
-def _read_pad(call):
-    paddings = call.constant(1, np.int32)
-    if paddings is None or paddings.shape != (4, 2) or paddings[[0, 3]].any():
-        call.refuse("padding of other dimensions than height and width")
-    return {"paddings": tuple(tuple(int(n) for n in pair) for pair in paddings[1:3])}
+def _write_slice(writer, op, options):
+    options.beginMask = options.ellipsisMask = options.newAxisMask = options.shrinkAxisMask = 0
+    # A slice that goes backwards to the first value has no number as its end.
+    parts = enumerate(zip(op.begin, op.size, op.steps, strict=True), start=1)
+    options.endMask = sum(1 << axis for axis, (begin, size, step) in parts if begin + size * step < 0)
+
+
+def _slice_bounds(writer, op):
+    ends = [begin + size * step for begin, size, step in zip(op.begin, op.size, op.steps, strict=True)]
+    return [
+        writer.constant(f"{op.name}/begin", (0, *op.begin)),
+        writer.constant(f"{op.name}/end", (1, *(max(end, 0) for end in ends))),
+        writer.constant(f"{op.name}/strides", (1, *op.steps)),
+    ]
+
+
+def _paddings(writer, op):
+    return writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings])
+
+
+def _write_mirror(writer, op, options):
+    modes = writer.schema.MirrorPadMode
+    options.mode = modes.REFLECT if op.mode == "reflect" else modes.SYMMETRIC
+
+
+def _write_gather(writer, op, options):
+    options.axis, options.batchDims = op.axis + 1, 0
+
+
+def _write_resize(writer, op, options):
+    options.alignCorners, options.halfPixelCenters = op.align_corners, op.half_pixel_centers
+
+
+def _write_matmul(writer, op, options):
+    options.adjX, options.adjY = op.transposed
+
+
+def _read_resize(call):
+    size = tuple(int(n) for n in call.numbers(1))
+    if len(size) != 2 or min(size) < 1 or len(call.shape(0)) != 3:
+        call.refuse(f"the size {size} for an input of shape {call.shape(0)}")
+    if call.options.alignCorners and call.options.halfPixelCenters:
+        call.refuse("both align_corners and half_pixel_centers")
+    return {
+        "size": size,
+        "align_corners": bool(call.options.alignCorners),
+        "half_pixel_centers": bool(call.options.halfPixelCenters),
+    }
 
 
 def _write_shape(writer, op, options):
@@ -254,54 +298,101 @@ OPERATORS = {
         read=_read_transposed,
     ),
     "fully_connected": Operator(
-        "FULLY_CONNECTED", "FullyConnectedOptions", 4, write=_write_fully_connected, read=_read_fully_connected
+        "FULLY_CONNECTED",
+        "FullyConnectedOptions",
+        4,
+        write=_write_fully_connected,
+        read=_read_fully_connected,
+        without_batch=True,
     ),
-    "add": Operator("ADD", "AddOptions"),
-    "sub": Operator("SUB", "SubOptions"),
-    "mul": Operator("MUL", "MulOptions", 3),  # 2 has int8; 3 is needed where s_1 * s_2 / s_y is at least 1
-    "maximum": Operator("MAXIMUM", "MaximumMinimumOptions"),
-    "minimum": Operator("MINIMUM", "MaximumMinimumOptions"),
-    "squared_difference": Operator("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
-    "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis, read=_read_axis),
+    "add": Operator("ADD", "AddOptions", without_batch=True),
+    "sub": Operator("SUB", "SubOptions", without_batch=True),
+    # Version 2 of MUL has int8; 3 is needed where s_1 * s_2 / s_y is at least 1.
+    "mul": Operator("MUL", "MulOptions", 3, without_batch=True),
+    "maximum": Operator("MAXIMUM", "MaximumMinimumOptions", without_batch=True),
+    "minimum": Operator("MINIMUM", "MaximumMinimumOptions", without_batch=True),
+    "squared_difference": Operator("SQUARED_DIFFERENCE", "SquaredDifferenceOptions", without_batch=True),
+    "concatenate": Operator("CONCATENATION", "ConcatenationOptions", write=_write_axis),
     "average_pool2d": Operator("AVERAGE_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "max_pool2d": Operator("MAX_POOL_2D", "Pool2DOptions", write=_write_pool, read=_read_pool),
     "mean": _reduction("MEAN"),
     "sum": _reduction("SUM"),
     "reduce_max": _reduction("REDUCE_MAX"),
     "reduce_min": _reduction("REDUCE_MIN"),
-    "pad": Operator(
-        "PAD",
-        "PadOptions",
-        constants=lambda writer, op: [writer.constant(f"{op.name}/paddings", [(0, 0), *op.paddings, (0, 0)])],
-        read=_read_pad,
+    # The operators from here to BROADCAST_TO are read in `moves`.
+    "pad": Operator("PAD", "PadOptions", constants=lambda writer, op: [_paddings(writer, op)]),
+    "pad_constant": Operator(
+        "PADV2",
+        "PadV2Options",
+        constants=lambda writer, op: [_paddings(writer, op), writer.value(f"{op.name}/fill", op.fill, op.output)],
     ),
+    "mirror_pad": Operator(
+        "MIRROR_PAD",
+        "MirrorPadOptions",
+        write=_write_mirror,
+        constants=lambda writer, op: [_paddings(writer, op)],
+    ),
+    "strided_slice": Operator("STRIDED_SLICE", "StridedSliceOptions", write=_write_slice, constants=_slice_bounds),
+    "transpose": Operator(
+        "TRANSPOSE",
+        "TransposeOptions",
+        constants=lambda writer, op: [writer.constant(f"{op.name}/perm", (0, *(axis + 1 for axis in op.perm)))],
+    ),
+    "gather": Operator(
+        "GATHER",
+        "GatherOptions",
+        write=_write_gather,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/indices", op.indices)],
+    ),
+    "broadcast_to": Operator(
+        "BROADCAST_TO",
+        "BroadcastToOptions",
+        constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *op.size))],
+        float_version=2,
+    ),
+    "resize_nearest": Operator(
+        "RESIZE_NEAREST_NEIGHBOR",
+        "ResizeNearestNeighborOptions",
+        write=_write_resize,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/size", op.size)],
+        read=_read_resize,
+    ),
+    "resize_bilinear": Operator(
+        "RESIZE_BILINEAR",
+        "ResizeBilinearOptions",
+        write=_write_resize,
+        constants=lambda writer, op: [writer.constant(f"{op.name}/size", op.size)],
+        read=_read_resize,
+    ),
+    "batch_matmul": Operator("BATCH_MATMUL", "BatchMatMulOptions", write=_write_matmul),
     "reshape": Operator(
         "RESHAPE",
         "ReshapeOptions",
         1,
-        also=("SQUEEZE", "EXPAND_DIMS"),
         write=_write_shape,
         constants=lambda writer, op: [writer.constant(f"{op.name}/shape", (1, *writer.network.shapes[op.output]))],
     ),
-    "rescale": Operator("QUANTIZE"),
-    "sigmoid": Operator("LOGISTIC"),
-    "tanh": Operator("TANH"),
-    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_beta),
-    "log_softmax": Operator("LOG_SOFTMAX", "LogSoftmaxOptions"),
-    "relu": Operator("RELU"),
-    "relu6": Operator("RELU6", rescaled_before=True),
-    "relu_n1_to_1": Operator("RELU_N1_TO_1", None, 1, in_micro=()),
-    "relu_0_to_1": Operator("RELU_0_TO_1", None, 1, in_micro=()),
-    "leaky_relu": Operator("LEAKY_RELU", "LeakyReluOptions", write=_write_alpha, read=_read_alpha),
-    "prelu": Operator("PRELU", None, 1),
-    "elu": Operator("ELU", None, 1),
-    "hard_swish": Operator("HARD_SWISH", "HardSwishOptions", 1, read=_read_hard_swish),
-    "gelu": Operator("GELU", "GeluOptions", write=_write_approximate, read=_read_approximate, in_micro=()),
-    "abs": Operator("ABS", "AbsOptions"),
-    "exp": Operator("EXP", "ExpOptions", in_micro=("float32",)),
-    "log": Operator("LOG", in_micro=("float32",)),
-    "sqrt": Operator("SQRT", read=_read_root, in_micro=("float32",)),
-    "rsqrt": Operator("RSQRT", read=_read_root),
+    "rescale": Operator("QUANTIZE", without_batch=True),
+    "sigmoid": Operator("LOGISTIC", without_batch=True),
+    "tanh": Operator("TANH", without_batch=True),
+    "softmax": Operator("SOFTMAX", "SoftmaxOptions", write=_write_beta, read=_read_beta, without_batch=True),
+    "log_softmax": Operator("LOG_SOFTMAX", "LogSoftmaxOptions", without_batch=True),
+    "relu": Operator("RELU", without_batch=True),
+    "relu6": Operator("RELU6", rescaled_before=True, without_batch=True),
+    "relu_n1_to_1": Operator("RELU_N1_TO_1", None, 1, in_micro=(), without_batch=True),
+    "relu_0_to_1": Operator("RELU_0_TO_1", None, 1, in_micro=(), without_batch=True),
+    "leaky_relu": Operator("LEAKY_RELU", "LeakyReluOptions", write=_write_alpha, read=_read_alpha, without_batch=True),
+    "prelu": Operator("PRELU", None, 1, without_batch=True),
+    "elu": Operator("ELU", None, 1, without_batch=True),
+    "hard_swish": Operator("HARD_SWISH", "HardSwishOptions", 1, read=_read_hard_swish, without_batch=True),
+    "gelu": Operator(
+        "GELU", "GeluOptions", write=_write_approximate, read=_read_approximate, in_micro=(), without_batch=True
+    ),
+    "abs": Operator("ABS", "AbsOptions", without_batch=True),
+    "exp": Operator("EXP", "ExpOptions", in_micro=("float32",), without_batch=True),
+    "log": Operator("LOG", in_micro=("float32",), without_batch=True),
+    "sqrt": Operator("SQRT", read=_read_root, in_micro=("float32",), without_batch=True),
+    "rsqrt": Operator("RSQRT", read=_read_root, without_batch=True),
 }
 KINDS = {code: kind for kind, operator in OPERATORS.items() for code in (operator.code, *operator.also)}
 # The names of fused activations in the schema's ActivationFunctionType.
@@ -311,3 +402,11 @@ ACTIVATION_CODES = {"none": "NONE", "relu": "RELU", "relu6": "RELU6", "relu_n1_t
 def has_activation(kind: str) -> bool:
     """Whether ops of this kind can have a fused activation."""
     return "activation" in OPS[kind].options
+
+
+def options_name(code: str) -> str | None:
+    """The name of an operator's options in the schema, such as SplitVOptions for SPLIT_V; None if it has none."""
+    kind = KINDS.get(code)
+    if kind and OPERATORS[kind].code == code:
+        return OPERATORS[kind].options
+    return "".join(word.capitalize() for word in code.split("_")) + "Options"

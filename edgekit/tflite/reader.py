@@ -1,27 +1,25 @@
 """Reads a .tflite file, written by edgekit or by TensorFlow's converter; see `from_bytes`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
-from typing import Any, NoReturn
 
 import numpy as np
 
 from edgekit.errors import InvalidValue
 from edgekit.network import ACTIVATIONS, OPS, SAME_SCALE, Network, Op, check_numbers, folding, output_shape
 from edgekit.quantization import FINEST, FIXED, Quantization, QuantizedNetwork, channel_axis, finest_output
+from edgekit.tflite.call import SUPPORTED, Call, without_batch
+from edgekit.tflite.computed import WHOLE_NUMBERS, computed
 from edgekit.tflite.dilation import with_dilation
 from edgekit.tflite.file import MOST_VALUES, File
 from edgekit.tflite.forms import one_form
-from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation
+from edgekit.tflite.moves import MOVES, SEVERAL_OUTPUTS
+from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation, options_name
 from edgekit.tflite.unpacking import damaged, name_apart, unpack
 
-SUPPORTED = (
-    f"{', '.join(sorted(KINDS))}, in float32 or int8, with a fused RELU, RELU6 or RELU_N1_TO_1; "
-    "QUANTIZE and DEQUANTIZE where an int8 graph takes or gives float32 or uint8"
-)
-# Before a RESHAPE, the converter writes these ops. They compute its new shape from the input's, though it is constant.
-SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
+# TensorFlow's converter gives input and output of REVERSE_V2 scales of their own, and TensorFlow Lite copies the bytes;
+# edgekit writes it as STRIDED_SLICE.
+COPIES = ("REVERSE_V2", "STRIDED_SLICE")
 # The most cells by which a window may be larger than twice its input: the border around the input takes memory.
 MOST_BORDER = 256
 
@@ -91,14 +89,17 @@ class _Reader:
         self.activations = {getattr(codes, code): name for name, code in ACTIVATION_CODES.items()}
         self.names = [tensor.name for tensor in self.graph.tensors]
         self.shapes, self.quantization, self.constants, self.ops = {}, {}, {}, []
+        self.full = {}  # by tensor name: the shape in the file, which usually begins with a batch of 1
+        self.read = {index for _, operator in self.operators for index in operator.inputs} | set(self.graph.outputs)
         self.op_names = {}  # by name: how many ops have asked for it
+        self.taken = set(self.names)  # names of tensors
+        self.parts = {}  # by index: how many tensors stand between the ops of one operator
 
     def network(self, name):
         for source in self.graph.inputs:
             self.activation(source)
         for code, operator in self.operators:
-            if code not in SHAPE_OPS:
-                self.try_operator(code, operator)
+            self.try_operator(code, operator)
         name = name or (self.model.description if self.own() else self.graph.name) or "model"
         inputs, ends = (tuple(self.names[index] for index in on) for on in (self.graph.inputs, self.graph.outputs))
         for output in ends:
@@ -123,28 +124,34 @@ class _Reader:
         before = {op.output for op in self.ops}
         self.ops = folding.fold_padding(self.ops, self.shapes, outputs)
         for name in before - {op.output for op in self.ops}:
-            del self.shapes[name]
-            self.quantization.pop(name, None)
+            for known in (self.shapes, self.full, self.quantization):
+                known.pop(name, None)
 
     def own(self):
         return any(entry.name == "model_name" for entry in self.model.metadata)
 
     # Tensors
 
-    def activation(self, index, shape=None):
+    def activation(self, index, full=None):
         """The name of a tensor that ops read or write, noted with its shape and quantization when first seen.
 
-        A constant gives its own shape, without the batch.
+        Args:
+            index: of the tensor.
+            full: its shape as computed, in the file's form; None for an input, whose batch must be 1. A constant gives
+                its own shape after a batch of 1.
         """
         tensor, name = self.graph.tensors[index], self.names[index]
         if name in self.shapes:
             return name
-        batch, *shape = (tensor.shape or [1]) if shape is None else [1, *shape]
-        self.check_size(name, [batch, *shape])
-        if batch != 1 or (not shape and name not in self.constants):
-            raise InvalidValue(
-                f"tensor {name!r} has the shape {[batch, *shape]}; its first dimension must be a batch of 1"
-            )
+        if full is None:
+            full = self.sizes(index) or (1,)
+            self.check_size(name, full)
+            if full[0] != 1 or len(full) == 1:
+                raise InvalidValue(
+                    f"tensor {name!r} has the shape {list(full)}; its first dimension must be a batch of 1"
+                )
+        self.check_size(name, full)
+        full = tuple(map(int, full))
         kind = self.type(index)
         if kind not in ("FLOAT32", "INT8"):
             raise InvalidValue(f"tensor {name!r} is {kind.lower()}; supported are float32 and int8 throughout")
@@ -158,8 +165,27 @@ class _Reader:
             if axis is not None:
                 raise InvalidValue(f"tensor {name!r} has {len(scales)} scales; activations have one")
             self.quantization[name] = Quantization(np.float32(scales[0]), int(zero_points[0]))
-        self.shapes[name] = tuple(shape)
+        self.full[name] = full
+        self.shapes[name] = full[1:] if name in self.constants else without_batch(full)
         return name
+
+    def sizes(self, index):
+        """The shape of a tensor in the file."""
+        return tuple(self.graph.tensors[index].shape)
+
+    def result(self, call, full):
+        """The shape of an output in the file's form, which must agree with the one computed; open sizes always do."""
+        given, signature = self.sizes(call.output), self.graph.tensors[call.output].shapeSignature
+        signature = given if signature is None or len(signature) != len(given) else signature
+        if any(n < 0 for n in signature):
+            pairs = zip(signature, full, strict=False)
+            agrees = len(given) == len(full) and all(n < 0 or n == other for n, other in pairs)
+        else:
+            agrees = without_batch(given) == without_batch(full)
+            full = given if agrees else full
+        if not agrees:
+            call.refuse(f"the output shape {list(given)} where {list(full)} was expected")
+        return full
 
     def check_size(self, name, shape):
         if min(shape, default=1) < 1 or prod(shape) >= MOST_VALUES:
@@ -183,46 +209,73 @@ class _Reader:
 
     def try_operator(self, code, operator):
         try:
-            self.operator(code, operator)
+            if not self.computes(code, operator):
+                self.operator(code, operator)
         except InvalidValue:
             raise
         except Exception as error:  # the functions that read options raise it on numbers that no converter writes
             output = self.names[operator.outputs[0]]
             damaged(f"{code} that computes {output!r} does not fit its tensors or options ({type(error).__name__})")
 
+    def computes(self, code, operator):
+        """Compute an operator that only reads constants, now that all shapes are known; False for other operators."""
+        if code != "SHAPE":
+            return computed(self.file, code, operator)
+        if len(operator.inputs) != 1 or len(operator.outputs) != 1 or operator.inputs[0] < 0:
+            return False
+        (source,), (output,) = operator.inputs, operator.outputs
+        if self.names[source] not in self.full or self.type(output) not in WHOLE_NUMBERS:
+            return False
+        sizes = np.array(self.full[self.names[source]], WHOLE_NUMBERS[self.type(output)])
+        self.graph.tensors[output].shape = list(sizes.shape)
+        self.file.remember(output, sizes)
+        return True
+
+    def whole_numbers(self, index):
+        """The whole numbers of a tensor that is constant or computed from shapes; None for other tensors."""
+        return self.file.values(index) if index >= 0 and self.type(index) in WHOLE_NUMBERS else None
+
     def operator(self, code, operator):
         if not operator.outputs:
             raise InvalidValue(f"this file has {code}, which is not supported; supported are {SUPPORTED}")
         output = int(operator.outputs[0])
-        if code not in KINDS:
+        if code not in KINDS and code not in MOVES:
             raise InvalidValue(
                 f"{self.names[output]!r} is computed by {code}, which is not supported; supported are {SUPPORTED}"
             )
+        inputs, outputs = list(operator.inputs), list(operator.outputs)
+        if code not in MOVES:
+            inputs = OPERATORS[KINDS[code]].read_inputs(inputs)
+        call = Call(self, code, self.options(code, operator), inputs, outputs)
+        reads = (0 if code in MOVES else OPS[KINDS[code]].inputs) or len(inputs)
+        wrong = not inputs or len(inputs) < reads or min(inputs[:reads]) < 0
+        if wrong or (len(outputs) != 1 and code not in SEVERAL_OUTPUTS):
+            call.refuse(f"{len(inputs)} inputs and {len(outputs)} outputs")
+        if code in MOVES:
+            MOVES[code](call)
+            return
         kind = KINDS[code]
-        inputs = OPERATORS[kind].read_inputs([int(i) for i in operator.inputs])
-        call = Call(self, code, self.options(code, kind, operator), inputs, output)
-        reads = OPS[kind].inputs or len(inputs)
-        if not inputs or len(inputs) < reads or min(inputs[:reads]) < 0 or len(operator.outputs) != 1:
-            call.refuse(f"{len(inputs)} inputs and {len(operator.outputs)} outputs")
-        for index in inputs[:reads]:
-            if self.names[index] not in self.shapes:
-                self.known(call, index)
-        sources = tuple(self.names[index] for index in inputs[:reads])
         options = OPERATORS[kind].read(call) | self.fused(call, kind)
+        sources = tuple(call.source(position) for position in range(reads))
         if OPS[kind].weighted:
             options |= self.weights(call, kind)
         op = Op(kind, self.op_name(output), sources, self.names[output], **options)
         self.check_window(call, op)
-        self.activation(output)
+        alone = [self.full[name] for name in sources if self.shapes[name] == self.full[name]]
+        if alone and not OPERATORS[kind].without_batch:
+            call.refuse(f"an input without a batch, of shape {list(alone[0])},")
+        shape = output_shape(op, [self.shapes[name] for name in sources])
+        full = self.result(call, shape if alone else (1, *shape))
+        self.activation(output, full)
         if OPERATORS[kind].rescaled_before:
             op = self.rescaled(op)
         self.ops.append(op)
         self.check(call, op)
 
-    def options(self, code, kind, operator):
+    def options(self, code, operator):
         """The options of an operator; those of a file without any have the schema's values."""
-        expected = OPERATORS[kind].options
-        if expected is None or code != OPERATORS[kind].code:
+        expected = options_name(code)
+        if not hasattr(self.schema.BuiltinOptions, expected or ""):
             return operator.builtinOptions
         if operator.builtinOptions is None:
             return getattr(self.schema, f"{expected}T")()
@@ -241,7 +294,7 @@ class _Reader:
         elif values.ndim > len(self.shapes[next(iter(self.shapes))]):
             call.refuse(f"the constant {name!r} of shape {values.shape}, which has a batch,")
         self.constants[name] = values
-        self.activation(index, values.shape)
+        self.activation(index, (1, *values.shape))
 
     def rescaled(self, op):
         """The op, with its input rescaled to its output's scale if they differ."""
@@ -249,9 +302,10 @@ class _Reader:
         if self.quantization.get(source) == wanted:
             return op
         name = f"{source}_for_{op.name}"
-        while name in self.names or name in self.shapes:
+        while name in self.taken:
             name += "_"
-        self.shapes[name], self.quantization[name] = self.shapes[source], wanted
+        self.taken.add(name)
+        self.shapes[name], self.full[name], self.quantization[name] = self.shapes[source], self.full[source], wanted
         self.ops.append(Op("rescale", name, (source,), name))
         return replace(op, inputs=(name,))
 
@@ -291,7 +345,11 @@ class _Reader:
         bounds = [bound for bound in ACTIVATIONS[op.activation] if np.isfinite(bound)]
         if any(abs(bound) >= 2**31 * float(result.scale) for bound in bounds):
             call.refuse(f"the output scale {result.scale}, too fine for the fused {op.activation}")
-        if op.kind in SAME_SCALE and any(self.quantization[name] != result for name in op.inputs):
+        if (
+            op.kind in SAME_SCALE
+            and call.code not in COPIES
+            and any(self.quantization[name] != result for name in op.inputs)
+        ):
             call.refuse("a scale or zero point that differs between input and output")
 
     def check_weight_scales(self, call, op):
@@ -374,52 +432,11 @@ class _Reader:
         self.op_names[unique] = 1
         return unique
 
-
-@dataclass(frozen=True)
-class Call:
-    """One operator of the file, for the functions of `ops.OPERATORS` that read its options.
-
-    Attributes:
-        reader: the reader of the file.
-        code: the name of the operator.
-        options: its options, as the schema has them.
-        inputs, output: indices of its tensors.
-    """
-
-    reader: _Reader
-    code: str
-    options: Any
-    inputs: Sequence[int]
-    output: int
-
-    @property
-    def schema(self) -> Any:
-        """The generated module of the schema."""
-        return self.reader.schema
-
-    @property
-    def output_tensor(self) -> Any:
-        """The output tensor in the file."""
-        return self.reader.graph.tensors[self.output]
-
-    def shape(self, position: int) -> tuple[int, ...]:
-        """The shape of an input, without the batch."""
-        return self.reader.shapes[self.reader.names[self.inputs[position]]]
-
-    def weights_shape(self, rank: int) -> tuple[int, ...]:
-        """The shape of the weights, its second input, which must have this rank."""
-        shape = tuple(self.reader.graph.tensors[self.inputs[1]].shape)
-        if len(shape) != rank:
-            self.refuse(f"weights of shape {shape}")
-        return shape
-
-    def constant(self, position: int, dtype: type) -> np.ndarray | None:
-        """The values of an input that the file holds; None if an op computes them."""
-        return self.reader.constant(self.inputs[position], dtype)
-
-    def refuse(self, what: str) -> NoReturn:
-        """Raise the ValueError that names this operator, its unsupported property, and the supported ones."""
-        raise InvalidValue(
-            f"{self.code} that computes {self.reader.names[self.output]!r} has {what}, which is not supported; "
-            f"supported are {SUPPORTED}"
-        )
+    def part_name(self, output):
+        """A new name for a tensor between the ops that one operator becomes."""
+        while True:
+            count = self.parts[output] = self.parts.get(output, 0) + 1
+            name = f"{self.names[output]}_part_{count}"
+            if name not in self.taken:
+                self.taken.add(name)
+                return name

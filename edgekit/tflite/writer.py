@@ -112,6 +112,13 @@ class Writer:
         values = np.asarray(values, np.int32)
         return self._tensor(name, values.shape, self.schema.TensorType.INT32, data=values)
 
+    def value(self, name: str, real: float, tensor: str) -> int:
+        """Enter one constant value with the type and scale of a tensor; returns the index of its tensor."""
+        if not self.quantization:
+            return self._tensor(name, (), self.type, data=np.float32(real))
+        q = self.quantization[tensor]
+        return self._tensor(name, (), self.type, self._scales([q.scale], [q.zero_point]), q.quantize(np.float32(real)))
+
     def _weights(self, op):
         name, weights, bias = op.name, op.weights, op.bias
         if not self.quantization:

@@ -10,11 +10,12 @@ import pytest
 from conftest import require
 from hypothesis import HealthCheck, given, settings
 from random_networks import float_networks, quantized_networks
+from reference import describe, differences
 
 from edgekit import calibration, codegen, datasets, models, network, quantization
 from edgekit.codegen import compiled as engine
 from edgekit.codegen import tflm
-from edgekit.network import Op
+from edgekit.network import Network, Op, output_shape
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 _count = itertools.count()
@@ -89,8 +90,19 @@ def every_op():
     y = layers.GlobalAveragePooling2D()(x)
     z = layers.Multiply()([x, layers.Activation("sigmoid")(y)]) * 2 - np.ones((3, 1, 1))
     y = layers.Minimum()([layers.Maximum()([z, y]), keras.ops.square(z - x), keras.ops.subtract(np.eye(2, 6), z)])
-    x = layers.Concatenate()([layers.Flatten()(x), layers.Flatten()(y)])
+    x = layers.Concatenate()([layers.Flatten()(moved(x)), layers.Flatten()(y)])
     return network.from_keras(keras.Model(source, layers.Dense(5, activation="softmax")(x), name="every op"))
+
+
+def moved(x):
+    """An image after every op that moves its values."""
+    layers, ops = keras.layers, keras.ops
+    x = layers.UpSampling2D(2)(layers.UpSampling2D((1, 2), interpolation="bilinear")(x))
+    x = ops.pad(x[:, ::-2, 1:], ((0, 0), (1, 0), (0, 1), (0, 0)), constant_values=0.5)
+    x = ops.pad(layers.Permute((3, 1, 2))(x), ((0, 0), (1, 2), (0, 1), (0, 0)), mode="reflect")
+    x = ops.take(ops.image.resize(x, (5, 4), interpolation="nearest"), [2, 0, 3], axis=1)
+    x = ops.repeat(x, 2, axis=2)
+    return layers.Attention()([x, x])
 
 
 def every_window():
@@ -176,6 +188,28 @@ def test_random_float_networks_give_their_numbers_in_c_and_read_nothing_that_the
     expected = net.run(x)
     results = poisoned(net, tmp_path_factory.mktemp("net"))(x)
     np.testing.assert_allclose(results, expected, atol=1e-4 * max(1, float(np.abs(expected).max())))
+
+
+FOUR_AXES = (
+    Op("transpose", "t", ("x",), "y", perm=(3, 1, 2, 0)),
+    Op("gather", "g", ("x",), "y", indices=(3, 0, 2), axis=1),
+    Op("broadcast_to", "b", ("x",), "y", size=(3, 4, 3, 2)),
+    Op("mirror_pad", "m", ("x",), "y", paddings=((1, 1), (2, 1), (0, 1), (1, 0)), mode="reflect"),
+    Op("pad_constant", "p", ("x",), "y", paddings=((1, 1), (2, 1), (0, 1), (1, 0)), fill=0.5),
+    Op("batch_matmul", "b", ("x", "x"), "y", transposed=(False, True)),
+)
+
+
+@pytest.mark.parametrize("op", FOUR_AXES, ids=lambda op: op.kind)
+def test_movements_of_four_axes_are_bit_exact_in_c_and_with_micro(op, tmp_path):
+    shape = (3, 4, 3, 2)
+    x = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    net = Network("four", ("x",), ("y",), {"x": shape, "y": output_shape(op, [shape] * len(op.inputs))}, (op,))
+    np.testing.assert_allclose(compiled(net, tmp_path)(x), net.run(x), atol=1e-6)
+    net = quantization.quantize(net, calibration.calibrate(net, x))
+    q = net.quantize_input(x)
+    np.testing.assert_array_equal(compiled(net, tmp_path)(q), net.run(q))
+    assert not describe(net, differences(net, q))
 
 
 @pytest.fixture(scope="module")

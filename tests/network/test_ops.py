@@ -103,6 +103,7 @@ def test_the_resolver_is_asked_for_each_op_by_micros_name():
     assert names["DEPTHWISE_CONV_2D"] == "AddDepthwiseConv2D"
     assert names["FULLY_CONNECTED"] == "AddFullyConnected"
     assert names["LOGISTIC"] == "AddLogistic"
+    assert (names["PADV2"], names["BATCH_MATMUL"]) == ("AddPadV2", "AddBatchMatMul")
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():

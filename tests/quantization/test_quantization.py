@@ -143,9 +143,9 @@ def test_nested_models_shared_layers_and_a_sequential_built_by_its_first_call_go
 
 def test_an_unknown_layer_is_refused_by_name_with_the_list():
     source = keras.Input((8, 8, 2))
-    model = keras.Model(source, keras.layers.UpSampling2D(name="bigger")(source))
+    model = keras.Model(source, keras.layers.UnitNormalization(name="bigger")(source))
     with pytest.raises(
-        ValueError, match=r"'bigger' is a UpSampling2D, which is not supported; supported are .*Conv2D, "
+        ValueError, match=r"'bigger' is a UnitNormalization, which is not supported; supported are .*Conv2D, "
     ):
         network.from_keras(model)
 

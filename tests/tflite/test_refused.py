@@ -422,3 +422,55 @@ def test_weights_of_four_bits_are_bit_exact_with_micro(files):
     q = np.random.default_rng(0).integers(-128, 128, (4, *network.shapes["x"])).astype(np.int8)
     assert len(np.unique(network.run(q))) > 5
     np.testing.assert_array_equal(network.run(q), micro(data, q))
+
+
+def _numbers(place, values):
+    """Change the whole numbers that the last operator reads at a place, and their number."""
+
+    def change(model, graph):
+        one = graph.tensors[graph.operators[-1].inputs[place]]
+        one.shape = [len(values)]
+        model.buffers[one.buffer].data = np.array(values, np.int32).view(np.uint8)
+
+    return change
+
+
+def _left_out(model, graph):
+    graph.operators[-1].inputs[1] = -1
+
+
+def _mode(model, graph):
+    graph.operators[-1].builtinOptions.mode = 7
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("strided_slice", _numbers(1, [0, 2**31 - 1, 0, 0])),
+        ("strided_slice", _numbers(2, [2**31 - 1] * 4)),
+        ("strided_slice", _numbers(3, [0] * 4)),
+        ("strided_slice", _numbers(1, [0])),
+        ("strided_slice", _left_out),
+        ("transpose", _numbers(1, [0, 1, 1, 2])),
+        ("broadcast_to", _numbers(1, [2**31 - 1] * 4)),
+        ("broadcast_to", _numbers(1, [1] * 100_000)),
+        ("reshape", _numbers(1, [2**31 - 1] * 100_000)),
+        ("reshape", _numbers(1, [2**16] * 4)),  # 2^64, which is 0 in int64
+        ("pad", _numbers(1, [2**31 - 1] * 8)),
+        ("mirror_pad", _mode),
+        ("gather", _numbers(1, [-1])),
+        ("resize_nearest", _numbers(1, [2**31 - 1] * 2)),
+        ("resize_bilinear", _numbers(1, [0, 0])),
+    ],
+)
+def test_refused_where_a_movement_is_not_possible_and_without_taking_memory_or_time(files, kind, change):
+    data = edited(files[f"float32 {kind}"][0], change)
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            tflite.from_bytes(data)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        assert time.process_time() - start < 2
+    finally:
+        tracemalloc.stop()

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from converted import branched, convert, random_images, settle
+from converted import branched, convert, growing, moving, random_images, settle
 from hypothesis import given
 from random_networks import MANY, quantized_networks
 from reference import litert, micro
@@ -85,10 +85,67 @@ def test_the_converters_partly_quantized_files_are_read_as_float32(kind, near):
     assert 0 < np.abs(net.ops[0].weights - weights).max() < near * np.abs(weights).max()
 
 
+def test_the_converters_int8_movements_are_bit_exact_with_micro():
+    keras.utils.set_random_seed(3)
+    model = moving()
+    images = random_images((6, 5, 4), 20)
+    data = convert(model, "int8", images)
+    net = tflite.from_bytes(data)
+    kinds = {"strided_slice", "pad", "pad_constant", "mirror_pad", "resize_nearest", "resize_bilinear", "transpose"}
+    assert {op.kind for op in net.ops} >= kinds | {"gather", "concatenate", "batch_matmul"}
+    q = net.quantize_input(images)
+    np.testing.assert_array_equal(net.run(q), micro(data, q))
+    np.testing.assert_array_equal(net.run(q), micro(tflite.to_bytes(net), q))
+
+
+def test_tensors_whose_shapes_the_file_computes_are_read():
+    """The converter writes sizes that it does not know as 1, so the file's own shapes are wrong there."""
+    keras.utils.set_random_seed(4)
+    model = growing()
+    x = random_images((6, 4), 20)
+    net = tflite.from_bytes(convert(model, "float32"))  # TensorFlow Lite Micro has no TILE, and refuses such shapes
+    assert "broadcast_to" in [op.kind for op in net.ops]
+    np.testing.assert_allclose(net.run(x), model(x), atol=1e-5)
+
+
+def test_movements_of_the_batch_and_tensors_without_one_are_read():
+    """TensorFlow's functions, as people export them: a file of batch 1 whose tensors begin with any dimension."""
+    import tensorflow as tf
+
+    kernel = np.random.default_rng(0).normal(size=(1, 1, 12, 8)).astype(np.float32)
+
+    def function(x):
+        x = tf.nn.depth_to_space(tf.nn.conv2d(tf.nn.space_to_depth(x, 2), kernel, 1, "SAME"), 2)
+        x = tf.transpose(tf.reshape(tf.slice(x, [0, 1, 0, 0], [1, 4, -1, 1]), [4, 4]))
+        x = tf.pad(tf.concat([x, x[1:3]], axis=0), [[1, 0], [0, 1]])
+        first, second = tf.unstack(tf.reshape(x[:6], [2, 3, 5]), axis=0)
+        x = tf.transpose(tf.stack([first, second, first + second], axis=0), [1, 2, 0])
+        x = tf.reverse(tf.nn.softmax(tf.linalg.matmul(x, x, transpose_b=True)), [0])
+        first, second = tf.split(tf.concat([x, tf.broadcast_to(x[:1], [2, 5, 5])], axis=0), [2, 3], axis=0)
+        x = tf.gather(tf.concat([second, first], 0), [4, 0, 2], axis=0)
+        return tf.reshape(tf.tile(x, [2, 1, 1])[::2], [1, -1])
+
+    concrete = tf.function(function, input_signature=[tf.TensorSpec((1, 6, 4, 3))]).get_concrete_function()
+    net = tflite.from_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert())
+    x = random_images((6, 4, 3), 5)
+    np.testing.assert_allclose(net.run(x), np.concatenate([function(image[None]) for image in x]), atol=1e-5)
+    quantized = quantization.quantize(net, calibration.calibrate(net, x))
+    q = quantized.quantize_input(x)
+    np.testing.assert_array_equal(quantized.run(q), micro(tflite.to_bytes(quantized), q))
+
+
+def test_a_tensor_without_a_batch_is_refused_where_an_op_needs_one():
+    """A file whose RESHAPE gives [2, 8, 6, 3], of which a convolution would take two images."""
+    source = keras.Input(batch_shape=(1, 16, 6, 3))
+    x = keras.ops.reshape(source, (2, 8, 6, 3))
+    with pytest.raises(ValueError, match=r"without a batch, of shape \[2, 8, 6, 3\]"):
+        tflite.from_bytes(convert(keras.Model(source, keras.layers.Conv2D(4, 3, padding="same")(x)), "float32"))
+
+
 def test_an_op_that_is_not_supported_is_named():
     source = keras.Input((4, 4, 2))
-    odd = keras.Model(source, keras.layers.UpSampling2D(2)(source))
-    with pytest.raises(ValueError, match="TILE, which is not supported; supported are ABS, ADD, "):
+    odd = keras.Model(source, keras.ops.cumsum(source, axis=1))
+    with pytest.raises(ValueError, match="CUMSUM, which is not supported; supported are ABS, ADD, "):
         tflite.from_bytes(convert(odd, "float32"))
 
 
