@@ -116,8 +116,13 @@ class _Comparison:
     def of_outputs(self):
         """Compare what comes out of the model with what comes out of the network."""
         keras = self.keras
-        inputs = keras.tree.pack_sequence_as(self.graph.input, [self.tensor(value) for value in self.x.values()])
-        results = [self.array(value) for value in keras.tree.flatten(self.guard(self.model, inputs, training=False))]
+
+        def run(rows):
+            values = [self.tensor(value[rows]) for value in self.x.values()]
+            inputs = keras.tree.pack_sequence_as(self.graph.input, values)
+            return self.guard(self.model, inputs, training=False)
+
+        results = self.rows(run)
         ours = self.x | self.constants
         for op in self.network.ops:
             ours[op.output] = self.run(op, ours)
@@ -170,12 +175,7 @@ class _Comparison:
         made: Values = {}
         same = []
         for call in self.calls:
-            args, kwargs = _filled((call.args, call.kwargs), lambda name: self.tensor(passed[name]))
-            if "training" in inspect.signature(call.operation.call).parameters:
-                kwargs["training"] = False
-            results = self.keras.tree.flatten(self.guard(call.operation, *args, **kwargs))
-            for name, result in zip(call.outputs, results, strict=True):
-                value = self.array(result)
+            for name, value in zip(call.outputs, self.results(call, passed), strict=True):
                 if name in self.constants:
                     passed[name] = value
                 elif name in passed:
@@ -184,6 +184,29 @@ class _Comparison:
                     made[name] = value
                     passed[name] = onward(name, value)
         return made, same
+
+    def results(self, call: Call, passed: Values) -> list[np.ndarray]:
+        """What one call gives in Keras."""
+
+        def value(name, rows):
+            return self.tensor(passed[name] if name in self.constants else passed[name][rows])
+
+        def run(rows):
+            args, kwargs = _filled((call.args, call.kwargs), lambda name: value(name, rows))
+            if "training" in inspect.signature(call.operation.call).parameters:
+                kwargs["training"] = False
+            return self.guard(call.operation, *args, **kwargs)
+
+        return self.rows(run)
+
+    def rows(self, run: Callable[[slice], Any]) -> list[np.ndarray]:
+        """The results of all rows, at once or, where a model fixes its batch to 1, one after the other."""
+        try:
+            results = [run(slice(None))]
+        except InvalidValue:
+            results = [run(slice(row, row + 1)) for row in range(len(SIZES))]
+        parts = [[self.array(value) for value in self.keras.tree.flatten(result)] for result in results]
+        return [np.concatenate(values) if len(values) > 1 else values[0] for values in zip(*parts, strict=True)]
 
     def run(self, op, values):
         return run_op(op, [values[name] for name in op.inputs], self.network.shapes[op.output])

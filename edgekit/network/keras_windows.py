@@ -47,7 +47,7 @@ def _moved(reader, layer, image):
         options["padding"] = "valid"
         before = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
         if before:
-            image = reader.add("pad", f"{layer.name}_causal", [image], paddings=((0, 0), (before, 0)))
+            image = reader.add("pad", f"{layer.name}_causal", [image], paddings=((0, 0), (before, 0), (0, 0)))
     return image, options
 
 

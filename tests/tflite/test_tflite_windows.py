@@ -76,7 +76,7 @@ def padded(paddings, stride=(2, 2), outputs=("y",), also=()):
 
 
 def test_a_pad_before_a_convolution_becomes_its_same_padding_and_stays_bit_exact():
-    net, q = padded(((0, 1), (0, 1)))
+    net, q = padded(((0, 1), (0, 1), (0, 0)))
     again = tflite.from_bytes(tflite.to_bytes(net))
     assert [(op.kind, op.padding) for op in again.ops] == [("conv2d", "same")]
     assert set(again.shapes) == set(again.quantization) == {"x", "y"}
@@ -88,9 +88,9 @@ def test_a_pad_before_a_convolution_becomes_its_same_padding_and_stays_bit_exact
 @pytest.mark.parametrize(
     "net",
     [
-        padded(((1, 1), (1, 1)))[0],  # as PyTorch pads: SAME has the odd cell at the end
-        padded(((0, 1), (0, 1)), outputs=("y", "p"))[0],
-        padded(((0, 1), (0, 1)), outputs=("y", "z"), also=(Op("max_pool2d", "pool", ("p",), "z", pool=(2, 2)),))[0],
+        padded(((1, 1), (1, 1), (0, 0)))[0],  # as PyTorch pads: SAME has the odd cell at the end
+        padded(((0, 1), (0, 1), (0, 0)), outputs=("y", "p"))[0],
+        padded(((0, 1), (0, 1), (0, 0)), outputs=("y", "z"), also=(Op("max_pool2d", "pool", ("p",), "z", pool=(2, 2)),))[0],
     ],
     ids=["not SAME", "an output", "read twice"],
 )
