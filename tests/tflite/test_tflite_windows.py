@@ -90,7 +90,9 @@ def test_a_pad_before_a_convolution_becomes_its_same_padding_and_stays_bit_exact
     [
         padded(((1, 1), (1, 1), (0, 0)))[0],  # as PyTorch pads: SAME has the odd cell at the end
         padded(((0, 1), (0, 1), (0, 0)), outputs=("y", "p"))[0],
-        padded(((0, 1), (0, 1), (0, 0)), outputs=("y", "z"), also=(Op("max_pool2d", "pool", ("p",), "z", pool=(2, 2)),))[0],
+        padded(
+            ((0, 1), (0, 1), (0, 0)), outputs=("y", "z"), also=(Op("max_pool2d", "pool", ("p",), "z", pool=(2, 2)),)
+        )[0],
     ],
     ids=["not SAME", "an output", "read twice"],
 )
