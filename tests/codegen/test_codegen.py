@@ -14,7 +14,7 @@ from reference import describe, differences
 
 from edgekit import calibration, codegen, datasets, models, network, quantization
 from edgekit.codegen import compiled as engine
-from edgekit.codegen import tflm
+from edgekit.codegen import header, tflm
 from edgekit.network import Network, Op, output_shape
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
@@ -58,18 +58,25 @@ def loaded(model, source, folder, flags, name):
     subprocess.run(command, check=True)
     library = ctypes.CDLL(str(library))
     value = ctypes.c_int8 if isinstance(model, quantization.QuantizedNetwork) else ctypes.c_float
-    for function in ("input", "output"):
-        getattr(library, f"{name}_{function}").restype = ctypes.POINTER(value)
-    inputs, outputs = (int(np.prod(model.shapes[tensor])) for tensor in (model.input, model.output))
+    ends = header.ends(model)
+    for end in ends:
+        getattr(library, f"{name}_{end.name}").restype = ctypes.POINTER(value)
+
+    def array(end):
+        size = int(np.prod(model.shapes[end.tensor]))
+        return np.ctypeslib.as_array(getattr(library, f"{name}_{end.name}")(), (size,))
 
     def run(x):
+        """As `model.run`."""
         assert getattr(library, f"{name}_init")() == 0
-        results = []
-        for row in x:
-            np.ctypeslib.as_array(getattr(library, f"{name}_input")(), (inputs,))[:] = row.ravel()
+        results = [[] for _ in model.outputs]
+        for row in zip(*(x.values() if isinstance(x, dict) else [x]), strict=True):
+            for end, values in zip((end for end in ends if end.is_input), row, strict=True):
+                array(end)[:] = values.ravel()
             assert getattr(library, f"{name}_invoke")() == 0
-            results.append(np.ctypeslib.as_array(getattr(library, f"{name}_output")(), (outputs,)).copy())
-        return np.array(results).reshape(len(x), *model.shapes[model.output])
+            for end, kept in zip((end for end in ends if not end.is_input), results, strict=True):
+                kept.append(array(end).reshape(model.shapes[end.tensor]).copy())
+        return tuple(map(np.array, results)) if len(results) > 1 else np.array(results[0])
 
     return run
 
