@@ -79,7 +79,10 @@ class Call:
 
     def numbers(self, position: int) -> np.ndarray:
         """The whole numbers of an input, (n,): constants, or computed from shapes."""
-        values = self.reader.whole_numbers(self.inputs[position])
+        index = self.inputs[position] if position < len(self.inputs) else -1
+        if index < 0:
+            self.refuse(f"only {len(self.inputs)} inputs")
+        values = self.reader.whole_numbers(index)
         if values is None:
             self.refuse(f"the input {self.reader.names[self.inputs[position]]!r}, which is no constant")
         return values.reshape(-1)

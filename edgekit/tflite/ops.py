@@ -106,8 +106,8 @@ def _read_convolution(call):
 
 
 def _read_transposed(call):
-    options, filters, size = _read_window(call), call.weights_shape(4), call.output_tensor.shape
-    if size is None or len(size) != 4 or len(call.shape(0)) != 3:
+    options, filters, size = _read_window(call), call.weights_shape(4), call.numbers(3)
+    if size.size != 4 or len(call.shape(0)) != 3:
         call.refuse("an input or output that is no image")
     size = tuple(int(n) for n in size[1:3])
     if windows.output_size(size, filters[1:3], options["stride"], options["padding"]) != call.shape(0)[:2]:
