@@ -9,26 +9,26 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from math import prod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import folding
+from edgekit.network import folding, functions
+from edgekit.network.building import Builder
 from edgekit.network.dispatch import Dispatch
+from edgekit.network.functions import FUNCTIONS
 from edgekit.network.graph import Network, check_numbers
 from edgekit.network.keras_check import Call, Name, check
 from edgekit.network.keras_files import converted
-from edgekit.network.ops import OPS, Op, Shape, output_shape
 
 if TYPE_CHECKING:
     import keras
 
 LAYERS = Dispatch("edgekit/network/keras.py")  # by name in keras.layers: function(reader, layer, inputs, **arguments)
 OPERATIONS = Dispatch("edgekit/network/keras.py")  # by place in keras.src: function(reader, operation, **arguments)
-KINDS: set[str] = set()  # the kinds of op that layers and operations become
+KINDS: set[str] = set(functions.KINDS)  # the kinds of op that layers and operations become
 # Their output is their input at inference: these, and the random ones among the layers that prepare images.
 _NO_OP = (
     "Dropout",
@@ -40,8 +40,6 @@ _NO_OP = (
     "ActivityRegularization",
     "Identity",
 )
-# function(reader, name, x, **options): the output of an activation function of Keras; name is that of its last op
-FUNCTIONS = Dispatch("edgekit/network/keras_activations.py")
 _NOTES = {
     "ReLU": " (without a threshold)",
     "Concatenate": " (not along the batch)",
@@ -88,92 +86,27 @@ def supported() -> str:
     return ", ".join([*(f"{kind}{notes.get(kind, '')}" for kind in LAYERS), "and augmentation such as RandomFlip"])
 
 
-class Reader:
+class Reader(Builder):
     """Collects ops, one for each layer; batch normalization and activations are still separate ops.
 
     Attributes:
-        ops: the ops so far, in order.
-        shapes: dict from tensor name to shape, without the batch.
-        constants: dict from tensor name to float32 array, for tensors whose values never change.
         calls: what was read, in order.
     """
 
     def __init__(self) -> None:
-        self.ops: list[Op] = []
+        super().__init__()
         self.calls: list[Call] = []
-        self.shapes: dict[str, Shape] = {}
-        self.constants: dict[str, np.ndarray] = {}
-
-    def tensor(self, name: str, shape: Shape) -> str:
-        """Enter a tensor; returns its name, made unique."""
-        unique, n = name, 1
-        while unique in self.shapes:
-            unique, n = f"{name}_{n}", n + 1
-        self.shapes[unique] = shape
-        return unique
-
-    def constant(self, name: str, values: Any) -> str:
-        """Enter a tensor whose values never change; returns its name. Its shape has no batch."""
-        array = np.asarray(values, np.float32)
-        unique = self.tensor(name, array.shape)
-        self.constants[unique] = array
-        return unique
 
     def add(self, kind: str, name: str, inputs: Sequence[str], then: "Activation | None" = None, **options: Any) -> str:
         """Enter an op, and the activation `then` after it; returns the name of its output."""
-        op = Op(kind, self._unused(name), tuple(inputs), "", **options)
-        shapes = [self.shapes[i] for i in inputs]
-        op = replace(op, output=self.tensor(name, output_shape(op, shapes) if kind in OPS else shapes[0]))
-        self.ops.append(op)
-        return self.activate(then, f"{name}_{then.name}", op.output) if then else op.output
+        output = super().add(kind, name, inputs, **options)
+        return self.activate(then, f"{name}_{then.name}", output) if then else output
 
     def activate(self, activation: "Activation", name: str, x: str) -> str:
         """Enter the ops of an activation, the last one with this name; returns the name of its output."""
         if activation.layer is not None:
             return _read_layer(self, Call(activation.layer, (Name(x),), {}, []))
         return FUNCTIONS[activation.name](self, name, x, **activation.options)
-
-    def reshape(self, name: str, inputs: Sequence[str], shape: Shape) -> str:
-        """Enter a reshape, unless the shape is the same; returns the name of its output."""
-        if shape == self.shapes[inputs[0]]:
-            return inputs[0]
-        op = Op("reshape", self._unused(name), tuple(inputs), self.tensor(name, shape))
-        self.ops.append(op)
-        return op.output
-
-    def is_by_channel(self, tensor: str, values: np.ndarray) -> bool:
-        """Whether an array beside a tensor has one value, or one for each channel."""
-        return values.size == 1 or values.shape[-1:] == (values.size,) == self.shapes[tensor][-1:]
-
-    def affine(self, name: str, source: str, factor: Any, offset: Any) -> str:
-        """Enter factor * x + offset; returns the name of its output.
-
-        For the last axis this is a batch normalization, which `folding` puts into a layer before or after it.
-
-        Args:
-            name: for the op.
-            source: the tensor's name.
-            factor, offset: array-like, with a shape that broadcasts to the tensor's, without the batch.
-        """
-        shape = self.shapes[source]
-        factor, offset = np.asarray(factor, np.float64), np.asarray(offset, np.float64)
-        if (factor == 1).all() and (offset == 0).all():
-            return source
-        if all(self.is_by_channel(source, values) for values in (factor, offset)):
-            vectors = [np.broadcast_to(values.reshape(-1), shape[-1:]).copy() for values in (factor, offset)]
-            return self.add("batch_norm", name, [source], weights=vectors[0], bias=vectors[1])
-        if (factor != 1).any():
-            source = self.add("mul", name, [source, self.constant(f"{name}_factor", factor)])
-        if (offset != 0).any():
-            source = self.add("add", name, [source, self.constant(f"{name}_offset", offset)])
-        return source
-
-    def _unused(self, name):
-        """The name for an op, made unique: an Add of three inputs becomes two ops, a layer may be used twice."""
-        unique, n = name, 1
-        while any(op.name == unique for op in self.ops):
-            unique, n = f"{name}_{n}", n + 1
-        return unique
 
     def read(self, model: Any, inputs: Sequence[str]) -> list[str]:
         """Read a functional model whose inputs are these tensors; returns the names of its output tensors."""
@@ -457,13 +390,8 @@ def dense(
     then: Activation | None = None,
 ) -> str:
     """Enter a Dense layer; returns the name of its output. The kernel is (out, in)."""
-    shape = reader.shapes[inputs[0]]
-    if len(shape) == 1:
-        return reader.add("fully_connected", name, inputs, weights=kernel, bias=bias, then=then)
-    # Keras applies Dense to the last axis: for an image this is a 1 x 1 convolution.
-    image = reader.reshape(f"{name}_as_image", inputs, shape if len(shape) == 3 else (1, prod(shape[:-1]), shape[-1]))
-    result = reader.add("conv2d", name, [image], weights=kernel[:, None, None], bias=bias, then=then)
-    return reader.reshape(f"{name}_rows", [result], (*shape[:-1], len(kernel)))
+    output = reader.dense(name, inputs[0], kernel, bias)
+    return reader.activate(then, f"{name}_{then.name}", output) if then else output
 
 
 @_layer("BatchNormalization")

@@ -4,8 +4,6 @@ A constant in it never changes. If it has one value, or one for each channel, it
 normalization, which `edgekit.network.folding` puts into the layer before or after. Other constants become tensors.
 """
 
-from math import prod
-
 import numpy as np
 
 from edgekit.errors import InvalidValue
@@ -67,30 +65,15 @@ def _normalization(reader, layer, inputs):
 
 @_layer("LayerNormalization", makes=("conv2d", "sub", "mul", "rsqrt"))
 def _layer_normalization(reader, layer, inputs):
-    """(x - mean) / sqrt(variance + epsilon) of each row; a convolution with equal weights is the mean of a row."""
     shape = reader.shapes[inputs[0]]
     axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
     if [axis % (len(shape) + 1) for axis in axes] != [len(shape)]:
         _refuse(layer, f"axis={layer.axis}")
     if getattr(layer, "rms_scaling", False):
         _refuse(layer, "rms_scaling")
-    name, channels = layer.name, shape[-1]
-    image = shape if len(shape) == 3 else (1, prod(shape[:-1]), channels)
-    x = reader.reshape(f"{name}_as_image", inputs, image)
-    difference = reader.add("sub", f"{name}_difference", [x, _row_mean(reader, f"{name}_mean", x, 0)])
-    square = reader.add("square", f"{name}_square", [difference])
-    variance = _row_mean(reader, f"{name}_variance", square, layer.epsilon)
-    inverse = reader.add("rsqrt", f"{name}_inverse_deviation", [variance])
-    y = reader.add("mul", f"{name}_normalized", [difference, inverse])
     gamma = 1 if layer.gamma is None else np.asarray(layer.gamma)
     beta = 0 if layer.beta is None else np.asarray(layer.beta)
-    return reader.reshape(f"{name}_rows", [reader.affine(name, y, gamma, beta)], shape)
-
-
-def _row_mean(reader, name, x, offset):
-    channels = reader.shapes[x][-1]
-    weights = np.full((1, 1, 1, channels), 1 / channels, np.float32)
-    return reader.add("conv2d", name, [x], weights=weights, bias=np.array([offset], np.float32))
+    return reader.layer_normalization(layer.name, inputs[0], gamma, beta, layer.epsilon)
 
 
 @_operation("ops.numpy.Add", makes=("add",))

@@ -3,7 +3,6 @@
 Axes in Keras count the batch; those of a network do not. `edgekit.network.moves` says which ops make up a movement.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,7 @@ from edgekit.network.keras import Name, Reader, _channels_last, _layer, _operati
 
 def follow(reader: Reader, layer: Any, name: str, steps: moves.Steps) -> str:
     """Enter the ops of a movement; returns the name of its output."""
-    for kind, options, shape in steps:
-        if kind == "reshape":
-            name = reader.reshape(layer.name, [name], shape)
-        else:
-            name = reader.add(kind, layer.name, [name], **options)
-    return name
+    return reader.follow(layer.name, name, steps)
 
 
 def axis_of(layer: Any, axis: Any, rank: int) -> int:
@@ -42,15 +36,6 @@ def tensor(reader: Reader, layer: Any, value: Any) -> str:
     if values.ndim < 2 or values.shape[0] != 1:
         _refuse(layer, f"a constant of shape {values.shape}, whose first dimension should be a batch of 1")
     return reader.constant(f"{layer.name}_constant", values[0])
-
-
-def join(reader: Reader, layer: Any, names: Sequence[str], axis: int) -> str:
-    """Enter concatenations, each of as many inputs as TensorFlow Lite Micro takes."""
-    parts = list(names)
-    while len(parts) > moves.MOST_JOINED:
-        first = reader.add("concatenate", layer.name, parts[: moves.MOST_JOINED], axis=axis)
-        parts = [first, *parts[moves.MOST_JOINED :]]
-    return parts[0] if len(parts) == 1 else reader.add("concatenate", layer.name, parts, axis=axis)
 
 
 def _output_shape(layer, index=0):
@@ -224,7 +209,7 @@ def _moveaxis(reader, operation, x):
 @_operation("ops.numpy.Concatenate", makes=("concatenate",), options=("axis",))
 def _concatenate(reader, operation, xs):
     names = [tensor(reader, operation, x) for x in xs]
-    return join(reader, operation, names, axis_of(operation, operation.axis, len(reader.shapes[names[0]])))
+    return reader.join(operation.name, names, axis_of(operation, operation.axis, len(reader.shapes[names[0]])))
 
 
 @_operation("ops.numpy.Stack", makes=("concatenate",), options=("axis",))
@@ -233,7 +218,7 @@ def _stack(reader, operation, x):
     shape = reader.shapes[names[0]]
     axis = axis_of(operation, operation.axis, len(shape) + 1)
     parts = [reader.reshape(operation.name, [name], (*shape[:axis], 1, *shape[axis:])) for name in names]
-    return join(reader, operation, parts, axis)
+    return reader.join(operation.name, parts, axis)
 
 
 @_operation("ops.numpy.Split", makes=("strided_slice",), options=("indices_or_sections", "axis"))
