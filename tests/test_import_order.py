@@ -13,6 +13,7 @@ ROOMS = [
     "models",
     "training",
     "network",
+    "onnx",
     "calibration",
     "quantization",
     "plots",
