@@ -1,17 +1,15 @@
 """Reads a network from a file of any format that edgekit knows, for all commands."""
 
-import re
-import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit import network as networks
-from edgekit import tflite
+from edgekit import onnx, tflite
 from edgekit.command.files import KINDS, kind_of
 from edgekit.command.text import one_line, reason
 from edgekit.errors import EdgekitError, InvalidValue, MissingFile
@@ -84,21 +82,18 @@ def _read(path: Path, kind: str) -> Read:
     if kind == "hdf5":
         _check_hdf5(path)
     if kind == "saved_model":
-        from_saved_model = getattr(tflite, "from_saved_model", None)
-        if from_saved_model is None:
-            raise InvalidValue(f"{path} is {KINDS[kind]}, which is not supported; {WAY_OUT}")
         with _naming(path):
-            return Read(from_saved_model(path))
+            return Read(tflite.from_saved_model(path))
     if kind in ("keras", "hdf5"):
-        with _naming(path):
-            model = _load_keras(path, kind)
+        with _naming(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = networks.load_keras(path)
             return Read(networks.from_keras(model), pixels.of_keras(model))
     if kind == "onnx":
-        from_onnx = getattr(networks, "from_onnx", None)
-        if from_onnx is None:
+        if find_spec("onnx") is None:
             raise MissingPackageError(f"{path} is {KINDS[kind]}, and {explain_missing('onnx', 'onnx')}; or {WAY_OUT}")
         with _naming(path):
-            return Read(from_onnx(path))
+            return Read(onnx.from_bytes(path.read_bytes(), folder=path.parent))
     raise InvalidValue(refusal(path, kind))
 
 
@@ -151,50 +146,3 @@ def _check_hdf5(path: Path) -> None:
             "model.load_weights, and save the whole model with model.save('model.keras')"
         )
     raise InvalidValue(f"{path} is {KINDS['hdf5']} without a Keras model; {SUPPORTED}")
-
-
-def _load_keras(path: Path, kind: str):
-    """The Keras model in a file. Keras's safe mode stays on: no function and no class in the file is executed."""
-    with extra("lessons"):
-        import keras
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        load = getattr(networks, "load_keras", None)
-        if load is not None:
-            return load(path)
-        try:
-            with _named(path, {"keras": ".keras", "hdf5": ".h5"}[kind]) as file:
-                return keras.saving.load_model(file, compile=False, safe_mode=True)
-        except (Exception, RecursionError) as error:  # Keras raises whatever a wrong file leads it to
-            raise InvalidValue(_explain(path, error)) from None
-
-
-@contextmanager
-def _named(path: Path, suffix: str) -> Iterator[Path]:
-    """The file under a name with this suffix, since Keras chooses the format by it."""
-    if path.suffix == suffix:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / f"model{suffix}"
-        link.symlink_to(path.resolve())
-        yield link
-
-
-def _explain(path: Path, error: Exception) -> str:
-    """Keras's error as one sentence with the way out."""
-    said = str(error)
-    if "Lambda" in said or "lambda" in said:
-        return (
-            f"{path} has a Lambda layer: it holds a program, which edgekit does not execute; "
-            f"write it with layers of Keras, or {WAY_OUT}"
-        )
-    if match := re.search(r"(?:Could not locate class|Unknown layer:|Unknown object:?) '?([\w.>]+)", said):
-        return (
-            f"{path} has {match[1]!r}, a class of its author's program, which edgekit does not execute; "
-            f"build the model of Keras's own layers, or {WAY_OUT}"
-        )
-    if isinstance(error, (zipfile.BadZipFile, KeyError, EOFError, OSError)):
-        return f"{path} is a damaged Keras model ({reason(error)}): save it again"
-    return f"{path} is a Keras model that Keras cannot load ({reason(error)}): save it again with Keras 3, or {WAY_OUT}"

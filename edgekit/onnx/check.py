@@ -68,12 +68,19 @@ def _is_input(reader, name, value):
 def _reference(onnx, model, feed):
     """All tensors of the model, by name, as ONNX's reference computes them."""
     from onnx.reference import ReferenceEvaluator
+    from onnx.reference.op_run import OpRun
+
+    class GlobalMaxPool(OpRun):  # ONNX's takes only images
+        op_domain = ""
+
+        def _run(self, x):
+            return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
     kinds = {tensor.name: tensor.type.tensor_type.elem_type for tensor in model.graph.input}
     feed = {name: x.astype(onnx.helper.tensor_dtype_to_np_dtype(kinds[name])) for name, x in feed.items()}
     try:
         with np.errstate(all="ignore"):
-            return ReferenceEvaluator(model).run(None, feed, intermediate=True)
+            return ReferenceEvaluator(model, new_ops=[GlobalMaxPool]).run(None, feed, intermediate=True)
     except Exception as error:  # NumPy raises whatever it is led to
         raise InvalidValue(f"ONNX's reference cannot run this model: {first_line(error)}; export it again") from None
 

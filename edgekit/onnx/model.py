@@ -8,7 +8,7 @@ from edgekit.errors import InvalidValue
 from edgekit.extras import extra
 
 OLDEST = 13  # the opset to which older files are converted
-MOST_VALUES = 1 << 26  # of one tensor: far above what a microcontroller can hold
+MOST_VALUES = 1 << 24  # of one tensor: far above what a microcontroller can hold
 _REAL = ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")
 
 

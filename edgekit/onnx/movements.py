@@ -178,11 +178,9 @@ def _pad(node):
     if len(pads) != 2 * len(axes):
         node.refuse(f"pads={pads}")
     pairs = {axis: (pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)}
-    for axis, (before, after) in pairs.items():
-        if min(before, after) < 0:
-            size = value.shape[axis] + min(before, 0) + min(after, 0)
-            value = _part(node, value, axis, max(-before, 0), size)
-    pairs = {axis: (max(pair[0], 0), max(pair[1], 0)) for axis, pair in pairs.items() if max(pair) > 0}
+    if any(min(pair) < 0 for pair in pairs.values()):
+        node.refuse(f"the negative pads {pads}: cut with a Slice")
+    pairs = {axis: pair for axis, pair in pairs.items() if max(pair) > 0}
     if mode == "edge":
         for axis, (before, after) in pairs.items():
             places = np.pad(np.arange(value.shape[axis]), (before, after), mode="edge")

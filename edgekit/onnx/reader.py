@@ -39,9 +39,12 @@ _CHOOSING = "ArgMax ArgMin TopK NonMaxSuppression NonZero Unique"
 
 @dataclass(frozen=True)
 class Step:
-    """A node that was read: its outputs by their names in ONNX, and the ops that it became, not folded."""
+    """A node that was read: its outputs by their names in ONNX, and the ops that it became, not folded.
 
-    node: "Node"
+    The last step has no node: it arranges the outputs of the network.
+    """
+
+    node: "Node | None"
     outputs: dict[str, Value]
     ops: list[Op]
 
@@ -96,7 +99,9 @@ class Reader(Builder):
             raise InvalidValue("this model has no inputs: it computes a constant")
         for proto in with_gelu(self.onnx, self.graph):
             self._read(Node(self, proto))
+        before = len(self.ops)
         outputs = [self._output(tensor.name) for tensor in self.graph.output]
+        self.steps.append(Step(None, {}, self.ops[before:]))
         return inputs, outputs
 
     def _wants_last(self, name):

@@ -35,8 +35,8 @@ class Window:
     """How a node's window moves, in two dimensions: kernel, stride, dilation, and the cells before and after."""
 
     def __init__(self, node: Node, value: Value, kernel: Sequence[int]) -> None:
-        rank = len(value.shape) - 2
-        self.node, self.size = node, self._two(value.shape[2:], 1)
+        self.node, rank = node, len(value.shape) - 2
+        self.size = self._two(value.shape[2:], 1)
         self.kernel = self._two(kernel, 1)
         self.stride = self._two(node.attribute("strides", [1] * rank), 1)
         self.dilation = self._two(node.attribute("dilations", [1] * rank), 1)
@@ -54,7 +54,7 @@ class Window:
     def _two(self, values, missing):
         numbers = [int(n) for n in values]
         if len(numbers) not in (1, 2):
-            self.node.refuse(f"{len(numbers)} numbers for a window, where the input has one or two axes of places")
+            self.node.refuse(f"a window of {len(numbers)} axes; of one or two it is supported")
         return (missing, *numbers) if len(numbers) == 1 else tuple(numbers)
 
     @property
@@ -174,22 +174,19 @@ def _transposed(node):
 def _transposed_size(node, window, full, extra):
     """((height, width), pads) of the output of a transposed convolution."""
     how = node.attribute("auto_pad", "NOTSET")
-    wanted = node.attribute("output_shape")
-    if wanted is not None:
-        wanted = window._two(wanted[-(len(node.value().shape) - 2) :], 1)
-    elif how in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = tuple(n * s for n, s in zip(window.size, window.stride, strict=True))
-    elif how not in ("NOTSET", "VALID"):
-        node.refuse(f"auto_pad={how}")
-    if wanted is None:
+    if node.attribute("output_shape") is not None:
+        node.refuse("an output_shape: give pads")
+    if how in ("NOTSET", "VALID"):
         pads = window.pads if how == "NOTSET" else ((0, 0), (0, 0))
         size = tuple(f - sum(pair) + e for f, pair, e in zip(full, pads, extra, strict=True))
-    else:
-        size, pads = wanted, []
-        for f, n, e in zip(full, wanted, extra, strict=True):
+    elif how in ("SAME_UPPER", "SAME_LOWER"):
+        size, pads = tuple(n * s for n, s in zip(window.size, window.stride, strict=True)), []
+        for f, n, e in zip(full, size, extra, strict=True):
             total = max(f + e - n, 0)
             half = (total // 2, total - total // 2)
             pads.append(half if how == "SAME_UPPER" else half[::-1])
+    else:
+        node.refuse(f"auto_pad={how}")
     if min(size) < 1:
         node.refuse(f"an output of {size} pixels")
     return size, tuple(pads)
