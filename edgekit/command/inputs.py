@@ -150,6 +150,8 @@ def _check_shape(of: str, array: np.ndarray, expected: Shape) -> None:
         hint = "it is one input without the batch: save array[None]"
     elif len(expected) == 3 and len(got) == 4 and (*got[2:], got[1]) == expected:
         hint = "its channels come first: save array.transpose(0, 2, 3, 1)"
+    elif len(expected) == 2 and len(got) == 3 and (got[2], got[1]) == expected:
+        hint = "its channels come first: save array.transpose(0, 2, 1)"
     elif (*got[1:], 1) == expected and len(got) == len(expected):
         hint = "the axis of the channel is missing: save array[..., None]"
     elif got[1:] == (*expected, 1):

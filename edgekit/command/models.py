@@ -93,7 +93,7 @@ def _read(path: Path, kind: str) -> Read:
         if find_spec("onnx") is None:
             raise MissingPackageError(f"{path} is {KINDS[kind]}, and {explain_missing('onnx', 'onnx')}; or {WAY_OUT}")
         with _naming(path):
-            return Read(onnx.from_bytes(path.read_bytes(), folder=path.parent))
+            return Read(onnx.load(path))
     raise InvalidValue(refusal(path, kind))
 
 

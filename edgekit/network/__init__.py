@@ -2,6 +2,8 @@
 
 ops         the kinds of op: facts, shapes, float32 arithmetic; activations has the functions of one value
 graph       Network, and functions on it
+building    collects the ops of a network while it is read, whatever its format; folding then folds and fuses them
+functions   activations as the ops that compute them
 keras       reads a Keras model: keras_windows its convolutions, poolings and reductions, keras_activations its
             activations, keras_arithmetic its arithmetic, keras_moves all that move values, keras_attention matrix
             products; keras_files opens files, keras_check compares a network that was read with its model

@@ -1,6 +1,6 @@
 """ONNX: reads a model, such as PyTorch exports it, into a network. It needs the extra ``edgekit[onnx]``.
 
-reading       `from_bytes`: from the file to the network
+reading       `load`, `from_bytes`: from the file to the network
 model         opens the file and checks it
 layout        in which order a tensor holds its axes: ONNX has channels first, a network has them last
 reader        collects the ops, one node after the other
@@ -12,6 +12,6 @@ flattened     leaves out transposes that the weights after them can take
 check         compares the network with ONNX's reference, node by node and as a whole
 """
 
-from edgekit.onnx.reading import from_bytes
+from edgekit.onnx.reading import from_bytes, load
 
-__all__ = ["from_bytes"]
+__all__ = ["from_bytes", "load"]

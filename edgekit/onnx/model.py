@@ -12,7 +12,7 @@ MOST_VALUES = 1 << 24  # of one tensor: far above what a microcontroller can hol
 _REAL = ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")
 
 
-def load(data: bytes, folder: str | os.PathLike | None) -> Any:
+def opened(data: bytes, folder: str | os.PathLike | None) -> Any:
     """The checked model in the bytes of a file.
 
     Args:

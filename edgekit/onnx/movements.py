@@ -1,6 +1,6 @@
 """Reads the operators of ONNX that move values. Many reshapes and transposes only change the names of axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -261,13 +261,13 @@ def _regrouped(node, value, apart, perm, shape):
 
 # Resize
 
-_PLACES = {  # where a place of the output lies in the input
+_PLACES: dict[str, Callable] = {  # where a place of the output lies in the input
     "half_pixel": lambda i, scale, n, size: (i + 0.5) / scale - 0.5,
     "pytorch_half_pixel": lambda i, scale, n, size: (i + 0.5) / scale - 0.5 if size > 1 else i * 0.0,
     "asymmetric": lambda i, scale, n, size: i / scale,
     "align_corners": lambda i, scale, n, size: i * (n - 1) / (size - 1) if size > 1 else i * 0.0,
 }
-_ROUNDED = {
+_ROUNDED: dict[str, Callable] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
     "floor": np.floor,

@@ -128,7 +128,7 @@ class Reader(Builder):
             self.values[node.outputs[0]] = np.array(given[0].shape[slice(first, last)], np.int64)
             return
         if node.op in COMPUTED.split() and not any(isinstance(value, Value) for value in given):
-            arrays = [value if name else None for name, value in zip(node.inputs, given, strict=True)]
+            arrays: list[Any] = [value if name else None for name, value in zip(node.inputs, given, strict=True)]
             results = computed(self.onnx, node.proto, arrays, self.opset)
             self.values.update(zip(node.outputs, results, strict=True))
             return

@@ -1,14 +1,33 @@
 """From the bytes of an ONNX file to a network."""
 
 import os
+from pathlib import Path
 
 from edgekit.errors import InvalidValue
 from edgekit.network import Network, check_numbers, folding
 from edgekit.onnx import activations, arithmetic, movements, products, windows  # noqa: F401 (they enter their functions)
 from edgekit.onnx.check import check
 from edgekit.onnx.flattened import ordered_weights, read_ops
-from edgekit.onnx.model import load
+from edgekit.onnx.model import opened
 from edgekit.onnx.reader import Reader
+
+
+def load(path: str | os.PathLike, name: str | None = None) -> Network:
+    """Read an .onnx file, with the files of its weights beside it.
+
+    Args:
+        path: the file.
+        name: the network's name; by default that of the model's graph.
+
+    Returns:
+        A `Network`, as `from_bytes`.
+
+    Raises:
+        ValueError: as `from_bytes`.
+        OSError: the file cannot be read.
+        ImportError: onnx is not installed.
+    """
+    return from_bytes(Path(path).read_bytes(), name, Path(path).parent)
 
 
 def from_bytes(data: bytes, name: str | None = None, folder: str | os.PathLike | None = None) -> Network:
@@ -32,7 +51,7 @@ def from_bytes(data: bytes, name: str | None = None, folder: str | os.PathLike |
             computes other values than ONNX's reference on random inputs. The message names the node.
         ImportError: onnx is not installed.
     """
-    model = load(data, folder)
+    model = opened(data, folder)
     import onnx
 
     reader = Reader(onnx, model)

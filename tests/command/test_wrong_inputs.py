@@ -291,9 +291,7 @@ def test_a_wrong_input_is_refused_in_one_line(folder, arguments, words, monkeypa
 
 
 def test_an_onnx_model_without_the_extra_is_refused(folder, monkeypatch, capfd):
-    from edgekit import network
-
-    monkeypatch.delattr(network, "from_onnx", raising=False)
+    monkeypatch.setattr("edgekit.command.models.find_spec", lambda name: None)
     assert main(["summary", str(folder / "net.onnx")]) == 1
     error = capfd.readouterr().err
     assert error.count("\n") == 1
