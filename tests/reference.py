@@ -1,6 +1,9 @@
 """The runtimes that edgekit's integers are compared with: TensorFlow Lite Micro's and LiteRT's reference kernels."""
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -50,6 +53,32 @@ def micro(data, rows, tensors=None):
     if tensors is None:
         return np.stack(results)
     return {name: np.stack([result[name] for result in results]) for name in tensors}
+
+
+_TRIED = """
+import json, os, sys
+from tflite_micro import runtime
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+for path, size in json.loads(sys.argv[1]):
+    child = os.fork()  # Micro stops the process where some allocations fail
+    if not child:
+        try:
+            runtime.Interpreter.from_bytes(open(path, "rb").read(), arena_size=size).invoke()
+            os._exit(0)
+        except RuntimeError:
+            os._exit(1)
+    print(int(os.waitpid(child, 0)[1] == 0), flush=True)
+"""
+
+
+def accepted(tries, folder):
+    """Whether Micro runs each file in an arena of this size: a list of bool, for a list of (bytes, arena size)."""
+    pairs = []
+    for place, (data, size) in enumerate(tries):
+        (folder / f"{place}.tflite").write_bytes(data)
+        pairs.append((str(folder / f"{place}.tflite"), size))
+    done = subprocess.run([sys.executable, "-c", _TRIED, json.dumps(pairs)], capture_output=True, text=True, check=True)
+    return [line == "1" for line in done.stdout.split()]
 
 
 def litert(data, rows, tensors=None):

@@ -14,9 +14,14 @@ from edgekit.errors import InvalidValue
 from edgekit.network import Graph
 from edgekit.quantization import QuantizedNetwork
 
-# Bytes that the interpreter keeps beside the tensors, as its allocator records them on a 64-bit computer. On the board,
-# where pointers are half as long, they are fewer. Planning takes memory for each tensor too, given back afterwards.
-_INTERPRETER, _PER_OP, _PER_TENSOR, _PER_CHANNEL, _PLANNING = 600, 152, 34, 8, 64
+# Bytes of the runtime's own data, as its allocator records them on a 64-bit computer. On a board, where pointers are
+# half as long, they are fewer.
+_INTERPRETER, _PER_END, _PER_TENSOR, _PER_OP = 512, 96, 24, 88
+# Bytes for planning, given back before the first inference: for each tensor, and for each one that gets a place.
+_TO_PLAN, _TO_PLACE = 32, 48
+# Bytes while an op is prepared: for each of its tensors, and for each channel of weights with scales of their own.
+_TO_PREPARE, _PER_PREPARED, _PER_CHANNEL = 256, 96, 12
+MARGIN = 1.1  # of the runtime's own data, for boards: a runtime of another year, kernels with data of their own
 _TENSOR_ALIGNMENT = 16
 
 
@@ -26,7 +31,7 @@ def source(model: Graph, name: str) -> tuple[str, int]:
     data = tflite.to_bytes(model)
     of = in_comment(model.name)
     kinds = sorted({op.kind for op in model.ops})
-    size = arena_size(model)
+    size = arena_size(model, data)
     adds = "\n".join(f"        if (resolver.{tflite.OPERATORS[kind].micro}() != kTfLiteOk) return 1;" for kind in kinds)
     value = "int8" if isinstance(model, QuantizedNetwork) else "f"
     return (
@@ -99,46 +104,69 @@ def _check_micro_has(model):
             )
 
 
-def arena_size(model: Graph) -> int:
-    """Bytes of the arena that TensorFlow Lite Micro needs: for tensors, placed as by its greedy planner, and for its
-    data about ops and tensors. Tests compare it with the smallest arena that the runtime accepts.
+def arena_size(model: Graph, data: bytes | None = None) -> int:
+    """Bytes of the arena for TensorFlow Lite Micro: enough for the installed runtime, and a margin for boards.
+
+    The tensors are placed as by the runtime's greedy planner. Its own data about ops and tensors are counted as on a
+    64-bit computer; on a 32-bit board they are smaller. The margin is 10 % of these data. ESP-NN, Espressif's kernels,
+    takes scratch memory on an ESP32 only for softmax; it is counted. Tests compare the size with the
+    smallest arena that the runtime accepts.
 
     Args:
         model: a `Network` or a `QuantizedNetwork`.
+        data: its .tflite file, if that is known already.
 
     Returns:
         int, a multiple of 16.
     """
+    graph = tflite.unpack(tflite.to_bytes(model) if data is None else data).subgraphs[0]
     width = 1 if isinstance(model, QuantizedNetwork) else 4
+    memories = [tflite.memory_of(op) for op in model.ops]
+    buffers = _buffers(model, memories, width)
+    # Largest first, and among equal ones the last first: GreedyMemoryPlanner's order, which is not always the best.
+    buffers.reverse()
+    offsets = place(sorted(buffers, key=lambda buffer: -buffer.size))
+    head = max(offsets[buffer.name] + buffer.size for buffer in buffers)
+    planning = _TO_PLAN * len(graph.tensors) + _TO_PLACE * len(buffers)
+    preparing = max(
+        _TO_PREPARE
+        + _PER_PREPARED * (len(operator.inputs) + len(operator.outputs))
+        + _PER_CHANNEL * max((_scales(graph.tensors[index]) for index in operator.inputs), default=0)
+        for operator in graph.operators
+    )
+    kept = _INTERPRETER + _PER_END * (len(graph.inputs) + len(graph.outputs))
+    kept += _PER_TENSOR * len(graph.tensors) + _PER_OP * len(model.ops)
+    kept += sum(_up(memory.kept(op, model.shapes, width)) for op, memory in zip(model.ops, memories, strict=True))
+    return _up(int(MARGIN * kept) + max(head, planning, preparing))
+
+
+def _scales(tensor):
+    """The number of scales, if a tensor has several."""
+    scales = tensor.quantization.scale if tensor.quantization is not None else None
+    return len(scales) if scales is not None and len(scales) > 1 else 0
+
+
+def _up(size):
+    return -(-size // _TENSOR_ALIGNMENT) * _TENSOR_ALIGNMENT
+
+
+def _buffers(model, memories, width):
+    """The tensors between ops and the scratch memory of ops, each from the op that first needs it to the last one."""
     first, last = dict.fromkeys(model.inputs, 0), dict.fromkeys(model.outputs, len(model.ops))
     for position, op in enumerate(model.ops):
         first.setdefault(op.output, position)
         for name in op.inputs:
             last[name] = max(last.get(name, 0), position)
-    buffers = []
-    for name, shape in model.shapes.items():
-        if name in model.constants:
-            continue
-        size = -(-prod(shape) * width // _TENSOR_ALIGNMENT) * _TENSOR_ALIGNMENT
-        buffers.append(Buffer(name, size, first[name], last.get(name, first[name])))
-    for position, op in enumerate(model.ops):
-        shape = model.shapes[op.output]
-        if op.kind in ("softmax", "mean", "sum"):  # int32 sums
-            sums = shape[-1] if op.kind == "softmax" else prod(shape)
-            buffers.append(Buffer(f"{op.name} scratch", 4 * sums + 16, position, position))
-        elif op.kind == "transpose_conv2d" and width == 1:
-            buffers.append(Buffer(f"{op.name} scratch", 4 * prod(shape), position, position))
-    weighted = [op for op in model.ops if op.weights is not None]
-    constants = 2 * len(weighted) + sum(tflite.OPERATORS[op.kind].constants is not None for op in model.ops)
-    tensors = len(model.shapes) + constants
-    kept = _INTERPRETER + _PER_OP * len(model.ops) + _PER_TENSOR * tensors
-    kept += _PER_CHANNEL * sum(op.bias.size for op in weighted)
-    # Largest first, and among equal ones the last first: GreedyMemoryPlanner's order, which is not always the best.
-    buffers.reverse()
-    offsets = place(sorted(buffers, key=lambda buffer: -buffer.size))
-    head = max(offsets[buffer.name] + buffer.size for buffer in buffers)
-    planned = tensors + 2 * sum(op.kind in ("mean", "sum", "reduce_max", "reduce_min") for op in model.ops)
-    return -(-(max(head, _PLANNING * planned) + kept) // 16) * 16
+    buffers = [
+        Buffer(name, _up(prod(shape) * width), first[name], last.get(name, first[name]))
+        for name, shape in model.shapes.items()
+        if name not in model.constants
+    ]
+    for position, (op, memory) in enumerate(zip(model.ops, memories, strict=True)):
+        size = memory.scratch(op, model.shapes, width)
+        if size:
+            buffers.append(Buffer(f"{op.name} scratch", _up(size), position, position))
+    return buffers
 
 
 def _bytes(data):

@@ -6,6 +6,7 @@ compared and compiled. The format is TensorFlow Lite's schema, version 3 (schema
 
 ops             each kind of op in a file
 writer          to_bytes
+memory          what TensorFlow Lite Micro keeps in its arena for an op
 reader          from_bytes: the ops and tensors of a file as a network
 call, moves     one operator while it is read; the operators that move values, which may become several ops
 unpacking       the parts of a file, without trusting its offsets and lengths
@@ -18,12 +19,25 @@ from pathlib import Path
 
 from edgekit.network import Graph, Network
 from edgekit.quantization import QuantizedNetwork
+from edgekit.tflite.memory import Memory, memory_of
 from edgekit.tflite.ops import OPERATORS, Operator
 from edgekit.tflite.reader import from_bytes
 from edgekit.tflite.saved_model import from_saved_model
+from edgekit.tflite.unpacking import unpack
 from edgekit.tflite.writer import to_bytes
 
-__all__ = ["OPERATORS", "Operator", "from_bytes", "from_saved_model", "load", "save", "to_bytes"]
+__all__ = [
+    "OPERATORS",
+    "Memory",
+    "Operator",
+    "from_bytes",
+    "from_saved_model",
+    "load",
+    "memory_of",
+    "save",
+    "to_bytes",
+    "unpack",
+]
 
 
 def save(network: Graph, path: str | PathLike[str]) -> Path:

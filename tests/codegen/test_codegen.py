@@ -340,19 +340,6 @@ def test_sanitizers_are_silent(kind, make, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_the_tflm_arena_is_enough_and_not_much_more(make, kind):
-    runtime = pytest.importorskip("tflite_micro").runtime
-    from edgekit import tflite
-
-    net = make() if kind == "float32" else quantized(make())
-    data, size = tflite.to_bytes(net), tflm.arena_size(net)
-    runtime.Interpreter.from_bytes(data, arena_size=size).invoke()
-    with pytest.raises(RuntimeError):
-        runtime.Interpreter.from_bytes(data, arena_size=int(0.85 * size))
-
-
 def test_the_tflm_engine_carries_the_file_and_just_the_ops_it_needs(tmp_path):
     from edgekit import tflite
 
