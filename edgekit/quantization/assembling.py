@@ -57,8 +57,8 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
             op = replace(op, weights=q, weight_scales=scales, bias=bias)
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
-    ends = network.inputs, network.outputs
-    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants)
+    ends, known = (network.inputs, network.outputs), {"constants": constants, "states": network.states}
+    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, **known)
 
 
 def _limits(values):
