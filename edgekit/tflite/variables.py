@@ -10,7 +10,8 @@ TensorFlow Lite Micro fills a variable with its zero point, the real 0, and its 
 CALL_ONCE again. So a file with other first values is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -177,3 +178,80 @@ class _Variables:
 def _steps(tensor):
     q = tensor.quantization
     return () if q is None else (q.scale.tolist(), q.zeroPoint.tolist())
+
+
+@dataclass(frozen=True)
+class Order:
+    """When a file reads and assigns the variables of a network.
+
+    Attributes:
+        reads: dict from the name of a state to the position of the op before which it is read.
+        assigns: dict from the name of a state to the position of the op after which it is assigned.
+    """
+
+    reads: dict[str, int]
+    assigns: dict[str, int]
+
+
+def order(network: Graph) -> Order:
+    """When a file reads and assigns variables: late and early, so that their tensors are needed for a short time."""
+    first: dict[str, int] = {}  # by tensor: the first op that reads it
+    for position, op in enumerate(network.ops):
+        for name in op.inputs:
+            first.setdefault(name, position)
+    computed = {op.output: position for position, op in enumerate(network.ops)}
+    reads = {state: first.get(state, max(len(network.ops) - 1, 0)) for state in network.states}
+    # A variable must be read before it is assigned.
+    assigns = {
+        state: max(computed.get(kept, 0), reads[state], reads.get(kept, 0)) for state, kept in network.states.items()
+    }
+    return Order(reads, assigns)
+
+
+class VariableWriter:
+    """Writes the states of a network as variables.
+
+    Args:
+        writer: the `writer.Writer` that collects tensors and operators.
+        index: dict from the name of each tensor of the network to its index.
+    """
+
+    def __init__(self, writer: Any, index: Mapping[str, int]) -> None:
+        self.writer, self.index, self.states = writer, index, writer.network.states
+        self.order = order(writer.network)
+        self.handles: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Write the operators that come first."""
+        if self.states:
+            self.writer.operator("CALL_ONCE", [], [], self._options("CallOnceOptions", initSubgraphIndex=1))
+            self._write_handles()
+
+    def before(self, position: int) -> None:
+        """Write the operators that come before the op at this position."""
+        for state in (state for state in self.states if self.order.reads[state] == position):
+            self.writer.operator("READ_VARIABLE", [self.handles[state]], [self.index[state]])
+
+    def after(self, position: int) -> None:
+        """Write the operators that come after the op at this position."""
+        for state in (state for state in self.states if self.order.assigns[state] == position):
+            self.writer.operator("ASSIGN_VARIABLE", [self.handles[state], self.index[self.states[state]]], [])
+
+    def first_values(self) -> None:
+        """Write the operators that set all variables to 0, for the runtimes that do not do so themselves."""
+        self._write_handles()
+        for state, values in self.writer.network.first_states().items():
+            zeros = self.writer.activation(f"{state}/zeros", state, values)
+            self.writer.operator("ASSIGN_VARIABLE", [self.handles[state], zeros], [])
+
+    def _write_handles(self):
+        for state in self.states:
+            self.handles[state] = self.writer.resource(f"{state}/variable")
+            options = self._options("VarHandleOptions", container="", sharedName=state)
+            self.writer.operator("VAR_HANDLE", [], [self.handles[state]], options)
+
+    def _options(self, name, **values):
+        options = getattr(self.writer.schema, f"{name}T")()
+        for key, value in values.items():
+            setattr(options, key, value)
+        return name, options
