@@ -193,7 +193,7 @@ class Order:
     assigns: dict[str, int]
 
 
-def order(network: Graph) -> Order:
+def variable_order(network: Graph) -> Order:
     """When a file reads and assigns variables: late and early, so that their tensors are needed for a short time."""
     first: dict[str, int] = {}  # by tensor: the first op that reads it
     for position, op in enumerate(network.ops):
@@ -218,7 +218,7 @@ class VariableWriter:
 
     def __init__(self, writer: Any, index: Mapping[str, int]) -> None:
         self.writer, self.index, self.states = writer, index, writer.network.states
-        self.order = order(writer.network)
+        self.order = variable_order(writer.network)
         self.handles: dict[str, int] = {}
 
     def begin(self) -> None:
