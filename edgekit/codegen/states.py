@@ -37,9 +37,8 @@ def buffers(model: Graph, owner: Mapping[str, str]) -> dict[str, int]:
     Returns:
         dict; the names are those of the states, and of the copies of some.
     """
-    names = [*model.states, *(_copy(model, state) for state in _copied(model, owner))]
-    sizes = {_copy(model, state): prod(model.shapes[state]) for state in model.states}
-    return {name: sizes[name] if name in sizes else prod(model.shapes[name]) for name in names}
+    sizes = {state: prod(model.shapes[state]) for state in model.states}
+    return sizes | {_copy(model, state): sizes[state] for state in _copied(model, owner)}
 
 
 def at_end(model: Graph, owner: Mapping[str, str], tensor: str) -> str:
@@ -63,9 +62,7 @@ def beginning(model: Graph, name: str, arena: Arena) -> str:
     )
 
 
-def copies(
-    model: Graph, owner: Mapping[str, str], ids: Mapping[str, str], arena: Arena
-) -> tuple[list[str], list[str]]:
+def copies(model: Graph, owner: Mapping[str, str], ids: Mapping[str, str], arena: Arena) -> tuple[list[str], list[str]]:
     """The lines of C before the first op, and those after the last one.
 
     Args:
@@ -82,8 +79,8 @@ def copies(
         place = arena.offsets[_copy(model, state)]
         before.append(f"    memcpy(arena.bytes + {place}, {ids[state]}, {sizes[state]});")
     for state, kept in model.states.items():
-        place = at_end(model, owner, kept)
-        source = f"arena.bytes + {arena.offsets[place]}" if place != owner[kept] else ids[place]
+        where = at_end(model, owner, kept)
+        source = f"arena.bytes + {arena.offsets[where]}" if where != owner[kept] else ids[where]
         if owner[kept] != state:
             after.append(f"    memcpy({ids[state]}, {source}, {sizes[state]});")
     return before, ["", "    /* the states of the next inference */", *after] if after else []

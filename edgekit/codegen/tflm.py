@@ -80,20 +80,34 @@ int {name}_invoke(void)
 
 def _states(model, name):
     """(included headers, the interpreter, the function that resets it, its call), C++: states are its variables."""
-    headers, reset, begins = ["micro_interpreter", "micro_mutable_op_resolver"], "", ""
-    instance = "        static tflite::MicroInterpreter instance(model, resolver, arena, sizeof arena);"
-    if model.states:
-        headers += ["micro_allocator", "micro_resource_variable"]
-        count = len(model.states)
-        instance = f"""        tflite::MicroAllocator *const allocator = tflite::MicroAllocator::Create(arena, sizeof arena);
+    headers = ["micro_interpreter", "micro_mutable_op_resolver"]
+    if not model.states:
+        instance = "        static tflite::MicroInterpreter instance(model, resolver, arena, sizeof arena);"
+        return _included(headers), instance, "", ""
+    instance = f"""        using tflite::MicroAllocator;
+        using tflite::MicroResourceVariables;
+        MicroAllocator *const allocator = MicroAllocator::Create(arena, sizeof arena);
         if (allocator == nullptr) return 2;
-        tflite::MicroResourceVariables *const variables = tflite::MicroResourceVariables::Create(allocator, {count});
+        MicroResourceVariables *const variables = MicroResourceVariables::Create(allocator, {len(model.states)});
         static tflite::MicroInterpreter instance(model, resolver, allocator, variables);"""
-        reset = (
-            f"void {name}_reset(void)\n{{\n    if (interpreter != nullptr) {{\n        interpreter->Reset();\n    }}\n}}\n\n"
-        )
-        begins = f"    {name}_reset();\n"
-    return "\n".join(f'#include "tensorflow/lite/micro/{each}.h"' for each in sorted(headers)), instance, reset, begins
+    reset = f"""void {name}_reset(void)
+{{
+    if (interpreter != nullptr) {{
+        interpreter->Reset();
+    }}
+}}
+
+"""
+    return (
+        _included([*headers, "micro_allocator", "micro_resource_variable"]),
+        instance,
+        reset,
+        f"    {name}_reset();\n",
+    )
+
+
+def _included(headers):
+    return "\n".join(f'#include "tensorflow/lite/micro/{each}.h"' for each in sorted(headers))
 
 
 def _ends(model, name, value):
@@ -138,8 +152,8 @@ def arena_size(model: Graph) -> int:
             last[name] = max(last.get(name, 0), position)
     variables = tflite.variable_order(model)
     first |= variables.reads
-    for state, kept in model.states.items():
-        last[kept] = max(last.get(kept, 0), variables.assigns[state])
+    for state, tensor in model.states.items():
+        last[tensor] = max(last.get(tensor, 0), variables.assigns[state])
     buffers = []
     for name, shape in model.shapes.items():
         if name in model.constants:

@@ -82,6 +82,10 @@ class Graph:
         """Number of values that are kept from one inference to the next."""
         return sum(prod(self.shapes[name]) for name in self.states)
 
+    def first_states(self) -> States:
+        """The states with which a sequence begins: dict from name to float32 zeros (*shape)."""
+        return {name: np.zeros(self.shapes[name], np.float32) for name in self.states}
+
     def summary(self) -> str:
         """A table with a line for each op: name, kind, output shape, parameters, multiply-accumulates."""
         lines = [f"{'op':28} {'kind':18} {'output':>14} {'parameters':>10} {'MACs':>10}"]
@@ -103,10 +107,6 @@ class Network(Graph):
     Attributes:
         name, inputs, outputs, shapes, ops, constants, states: as in `Graph`; all numbers are float32.
     """
-
-    def first_states(self) -> States:
-        """The states with which a sequence begins: dict from name to float32 zeros (*shape)."""
-        return {name: np.zeros(self.shapes[name], np.float32) for name in self.states}
 
     def run(self, x: Batch, states: States | None = None) -> Results:
         """The network's output for a batch. If the network has states, the batch is a sequence, in order.

@@ -88,11 +88,13 @@ def check_states(network: Stateful) -> None:
     computed = {op.output for op in network.ops}
     for state, kept in network.states.items():
         if state in computed or state in network.inputs or state in network.constants:
-            raise InvalidValue(f"the state {state!r} of {network.name!r} is an input, a constant or the output of an op")
+            raise InvalidValue(
+                f"the state {state!r} of {network.name!r} is an input, a constant or the output of an op"
+            )
         known = kept in computed or kept in network.inputs or kept in network.constants or kept in network.states
         if state not in network.shapes or not known:
             raise InvalidValue(f"nothing in {network.name!r} computes {kept!r}, which the state {state!r} keeps")
-        if network.shapes[state] != network.shapes[kept]:
+        if tuple(network.shapes[state]) != tuple(network.shapes[kept]):
             raise InvalidValue(
                 f"the state {state!r} of shape {network.shapes[state]} cannot keep {kept!r} of shape "
                 f"{network.shapes[kept]}"

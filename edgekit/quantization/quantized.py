@@ -111,8 +111,10 @@ def quantize(
             op = _quantize_op(op, of_op, bits, tensors[op.inputs[0]].scale)
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
-    ends, known = (network.inputs, network.outputs), {"constants": constants, "states": network.states}
-    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, **known)
+    ends, states = (network.inputs, network.outputs), network.states
+    return QuantizedNetwork(
+        network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants, states=states
+    )
 
 
 def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:

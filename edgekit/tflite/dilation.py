@@ -18,9 +18,7 @@ _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
-def with_dilation(
-    schema: Any, model: Any, graph: Any, operators: Operators, kept: Collection[int] = ()
-) -> Operators:
+def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators, kept: Collection[int] = ()) -> Operators:
     """Replace each such group of operators by one convolution, with a PAD before it where SAME padding does not fit.
 
     Args:

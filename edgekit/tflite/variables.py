@@ -10,6 +10,7 @@ TensorFlow Lite Micro fills a variable with its zero point, the real 0, and its 
 CALL_ONCE again. So a file with other first values is refused.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +39,10 @@ def without_variables(file: File, model: Any, graphs: Sequence[Operators]) -> Op
         The operators of the first subgraph without those of variables.
 
     Raises:
-        ValueError: there are other subgraphs than those that set variables to 0, or the variables contradict themselves.
+        ValueError: other subgraphs do more than to set variables to 0, or the variables contradict themselves.
     """
-    begins = [int(_options(operator, "CALL_ONCE").initSubgraphIndex) for code, operator in graphs[0] if code == CODES[0]]
+    calls = [operator for code, operator in graphs[0] if code == "CALL_ONCE"]
+    begins = [int(_options(operator, "CALL_ONCE").initSubgraphIndex) for operator in calls]
     if set(begins) != set(range(1, len(graphs))):
         raise InvalidValue(
             f"this .tflite file holds {len(graphs)} subgraphs (control flow); supported are one, and others that set "
@@ -53,27 +55,36 @@ def without_variables(file: File, model: Any, graphs: Sequence[Operators]) -> Op
 
 
 def _options(operator, code):
-    if operator.builtinOptions is None or not hasattr(operator.builtinOptions, _FIELDS[code]):
-        damaged(f"a {code} has no options")
+    field = {"CALL_ONCE": "initSubgraphIndex", "VAR_HANDLE": "sharedName"}[code]
+    if not hasattr(operator.builtinOptions, field):
+        damaged(f"one {code} has no options")
     return operator.builtinOptions
-
-
-_FIELDS = {"CALL_ONCE": "initSubgraphIndex", "VAR_HANDLE": "sharedName"}
 
 
 def _check_ends(code, operator):
     if (len(operator.inputs), len(operator.outputs)) != _ENDS[code] or min(operator.inputs, default=0) < 0:
-        damaged(f"a {code} has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
+        damaged(f"one {code} has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs")
 
 
 class _Variables:
-    """The variables of a file, by name."""
+    """The variables of a file, by name.
+
+    Attributes:
+        file: its first subgraph.
+        form: (file, index) of the first tensor that a variable was seen with.
+        containers: in which container a variable is.
+        first: the index of the tensor that a variable was read as before any was assigned.
+        now: the index of the tensor with the values of a variable at this place in the order of the operators.
+        assigned: the variables that an operator up to here has assigned.
+    """
 
     def __init__(self, file):
         self.file = file
-        self.form = {}  # by variable: (file, index) of the first tensor that it was seen with
-        self.first = {}  # by variable: the index of the tensor that was read before any was assigned
-        self.now = {}  # by variable: the index of the tensor with its values at this place in the order
+        self.form, self.containers, self.first, self.now, self.assigned = {}, {}, {}, {}, set()
+        self.handles = {}  # by index of a tensor: the variable that it names
+        self.alike = {}  # by index of a tensor that was read: the index of the tensor with the same values
+        constants = {index for index in range(len(file.graph.tensors)) if file.is_constant(index)}
+        self.computed = {*file.graph.inputs, *constants}
 
     def begin(self, file, operators):
         """Check that a subgraph only sets variables to 0."""
@@ -87,82 +98,80 @@ class _Variables:
             if code == "VAR_HANDLE":
                 handles[operator.outputs[0]] = self.variable(operator)
                 continue
-            variable, index = self.handle(file, handles, operator), operator.inputs[1]
+            variable, index = _named(file, handles, operator), operator.inputs[1]
             self.check_form(variable, file, index)
             values = file.values(index)
             if values is None:
-                damaged(f"the first values of the variable {variable[1]!r} are no constant")
+                damaged(f"the first values of the variable {variable!r} are no constant")
             zero = file.steps(index, values.shape)[1][0] if file.type(index) in ("INT8", "UINT8") else 0
             if np.any(values != zero):
                 raise InvalidValue(
-                    f"the variable {variable[1]!r} begins with other values than 0, to which TensorFlow Lite Micro does "
+                    f"the variable {variable!r} begins with other values than 0, to which TensorFlow Lite Micro does "
                     "not set it back: begin with zeros"
                 )
 
     def replaced(self, operators):
-        """The operators without those of variables; reads them in order and notes the states."""
-        file, written = self.file, [index for _, operator in operators for index in operator.outputs]
-        once = set(file.graph.inputs)
-        copies = {index for code, op in operators if code in ("READ_VARIABLE", "VAR_HANDLE") for index in op.outputs}
-        for index in copies:
-            if written.count(index) > 1 or index in once or file.is_constant(index):
+        """The operators without those of variables; goes through them in order and notes the states."""
+        graph, file, result = self.file.graph, self.file, []
+        written = Counter(index for _, operator in operators for index in operator.outputs)
+        own = {index for code, each in operators if code in ("READ_VARIABLE", "VAR_HANDLE") for index in each.outputs}
+        for index in own:
+            if written[index] > 1 or index in self.computed:
                 damaged(f"tensor {file.name(index)!r} of a variable has its values already")
-        handles, result, alike, assigned = {}, [], {}, set()
-        computed = once | {index for index in range(len(file.graph.tensors)) if file.is_constant(index)}
         for code, operator in operators:
             for position, index in enumerate(operator.inputs):
-                if index in handles and (position or code not in ("READ_VARIABLE", "ASSIGN_VARIABLE")):
+                if index in self.handles and (position or code not in ("READ_VARIABLE", "ASSIGN_VARIABLE")):
                     raise InvalidValue(f"{code} reads {file.name(index)!r}, which names a variable and has no values")
-                if index in copies and index not in alike and index not in handles:
+                if index in own and index not in self.alike and index not in self.handles:
                     damaged(f"{code} reads tensor {file.name(index)!r}, which is computed later")
-            operator.inputs = [alike.get(index, index) for index in operator.inputs]
-            if code not in CODES:
-                computed |= set(operator.outputs)
-                result.append((code, operator))
-                continue
-            _check_ends(code, operator)
-            if code == "CALL_ONCE":
-                if assigned:
-                    raise InvalidValue("CALL_ONCE after ASSIGN_VARIABLE would set the variables back; it must come first")
-            elif code == "VAR_HANDLE":
-                handles[operator.outputs[0]] = self.variable(operator)
-            elif code == "READ_VARIABLE":
-                variable, index = self.handle(file, handles, operator), operator.outputs[0]
-                self.check_form(variable, file, index)
-                self.first.setdefault(variable, index) if variable not in self.now else None
-                alike[index] = self.now.setdefault(variable, index)
-                computed.add(index)
+            operator.inputs = [self.alike.get(index, index) for index in operator.inputs]
+            if code in CODES:
+                _check_ends(code, operator)
+                self.run(code, operator)
             else:
-                variable, index = self.handle(file, handles, operator), operator.inputs[1]
-                self.check_form(variable, file, index)
-                if index not in computed:
-                    damaged(f"ASSIGN_VARIABLE reads tensor {file.name(index)!r}, which is computed later")
-                if file.is_constant(index):
-                    raise InvalidValue(f"the variable {variable[1]!r} is set to the constant {file.name(index)!r}")
-                self.now[variable] = index
-                assigned.add(variable)
+                result.append((code, operator))
+            self.computed |= set(operator.outputs)
         for variable in self.first:
-            if variable not in assigned:
-                raise InvalidValue(f"the variable {variable[1]!r} is read, and no ASSIGN_VARIABLE writes it")
-        for index in (*file.graph.inputs, *file.graph.outputs):
-            if index in handles:
-                damaged(f"{file.name(index)!r} names a variable, and cannot be an input or output")
-        file.graph.outputs = [alike.get(index, index) for index in file.graph.outputs]
+            if variable not in self.assigned:
+                raise InvalidValue(f"the variable {variable!r} is read, and no ASSIGN_VARIABLE writes it")
+        for index in graph.outputs:
+            if index in self.handles:
+                damaged(f"its output {file.name(index)!r} names a variable")
+        graph.outputs = [self.alike.get(index, index) for index in graph.outputs]
         file.states = {index: self.now[variable] for variable, index in self.first.items()}
         return result
 
-    def variable(self, operator):
-        """(container, name) of the variable that a VAR_HANDLE names."""
-        options = _options(operator, "VAR_HANDLE")
-        texts = [(text or b"").decode(errors="replace") for text in (options.container, options.sharedName)]
-        return tuple(texts)
+    def run(self, code, operator):
+        """Follow an operator of a variable."""
+        if code == "CALL_ONCE":
+            if self.assigned:
+                raise InvalidValue("CALL_ONCE after ASSIGN_VARIABLE would set the variables back; it must come first")
+            return
+        if code == "VAR_HANDLE":
+            self.handles[operator.outputs[0]] = self.variable(operator)
+            return
+        variable = _named(self.file, self.handles, operator)
+        index = operator.outputs[0] if code == "READ_VARIABLE" else operator.inputs[1]
+        self.check_form(variable, self.file, index)
+        if code == "READ_VARIABLE":
+            if variable not in self.now:
+                self.first[variable] = self.now[variable] = index
+            self.alike[index] = self.now[variable]
+            return
+        if index not in self.computed:
+            damaged(f"ASSIGN_VARIABLE reads tensor {self.file.name(index)!r}, which is computed later")
+        if self.file.is_constant(index):
+            raise InvalidValue(f"the variable {variable!r} is set to the constant {self.file.name(index)!r}")
+        self.now[variable] = index
+        self.assigned.add(variable)
 
-    def handle(self, file, handles, operator):
-        """The variable of a READ_VARIABLE or ASSIGN_VARIABLE."""
-        index = operator.inputs[0]
-        if index not in handles:
-            damaged(f"{file.name(index)!r} is used as a variable, but no VAR_HANDLE computes it before")
-        return handles[index]
+    def variable(self, operator):
+        """The name of the variable that a VAR_HANDLE names."""
+        options = _options(operator, "VAR_HANDLE")
+        container, name = ((text or b"").split(b"\0")[0] for text in (options.container, options.sharedName))
+        if self.containers.setdefault(name, container) != container:
+            raise InvalidValue(f"there are two variables {name.decode(errors='replace')!r}, in different containers")
+        return name.decode(errors="surrogateescape")
 
     def check_form(self, variable, file, index):
         """Check that a variable always has one type, shape, scale and zero point."""
@@ -170,9 +179,17 @@ class _Variables:
         one, other = (each.graph.tensors[at] for each, at in ((known, place), (file, index)))
         if (one.type, one.shape) != (other.type, other.shape) or _steps(one) != _steps(other):
             raise InvalidValue(
-                f"the variable {variable[1]!r} is {known.name(place)!r} of shape {one.shape} and {file.name(index)!r} of "
+                f"the variable {variable!r} is {known.name(place)!r} of shape {one.shape} and {file.name(index)!r} of "
                 f"shape {other.shape}: both must have one type, shape, scale and zero point"
             )
+
+
+def _named(file, handles, operator):
+    """The variable that a READ_VARIABLE or ASSIGN_VARIABLE uses."""
+    index = operator.inputs[0]
+    if index not in handles:
+        damaged(f"{file.name(index)!r} is used as a variable, but no VAR_HANDLE computes it before")
+    return handles[index]
 
 
 def _steps(tensor):
