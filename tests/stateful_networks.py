@@ -49,7 +49,26 @@ def delays():
     return Network("delays", "x", ("y", "old"), shapes, ops, states={"one": "x", "two": "one", "last": "y"})
 
 
-NETWORKS = {"streaming": streaming, "delays": delays}
+def gates():
+    """States whose places in memory are easily confused: each is kept, read or given away at another time."""
+    weights = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+    ops = (
+        Op("fully_connected", "dense", ("x",), "z", weights=weights, bias=np.zeros(4, np.float32)),
+        Op("add", "a", ("x", "in place"), "a"),  # after z is computed, and before y, which is kept
+        Op("sigmoid", "y", ("z",), "y"),
+        Op("sub", "b", ("a", "output"), "b"),
+        Op("sub", "c", ("b", "one"), "c"),
+        Op("add", "d", ("c", "same"), "d"),
+        Op("tanh", "u", ("d",), "u"),
+        Op("mul", "t", ("u", "y"), "t"),
+        Op("add", "e", ("t", "late"), "e"),  # after the values that are kept are computed
+    )
+    states = {"in place": "y", "output": "u", "one": "t", "same": "t", "late": "b"}
+    shapes = dict.fromkeys(("x", *states, *(op.output for op in ops)), (4,))
+    return Network("gates", "x", ("u", "e"), shapes, ops, states=states)
+
+
+NETWORKS = {"streaming": streaming, "delays": delays, "gates": gates}
 
 
 def sequence(net, n=20):

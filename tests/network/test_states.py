@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stateful_networks import delays, quantized, sequence, streaming
+from stateful_networks import NETWORKS, delays, quantized, sequence, streaming
 
 from edgekit import calibration, quantization
 from edgekit.network import Network, Op, Session
@@ -53,7 +53,7 @@ def test_states_keep_inputs_other_states_and_outputs():
     np.testing.assert_allclose(y, 1 / (1 + np.exp(-z)), atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [streaming, delays])
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 def test_int8_is_near_float_over_a_sequence_at_every_tensor(make):
     """A state has the scale of what it keeps; one that keeps a sigmoid does not force its scale on other values."""
     net = make()
@@ -73,15 +73,30 @@ def test_adjusted_networks_keep_their_states():
     assert np.abs(result.predict(x) - net.run(x)).max() < 0.05
 
 
-def test_a_fixed_scale_that_comes_through_a_state_is_known_before():
-    """`all` joins a state with other values before the op that passes the scale of a sigmoid on to the state."""
+def test_a_tensor_that_a_state_keeps_is_not_equalized():
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(2, 6, 1, 1, 6)).astype(np.float32) * 10.0 ** random.uniform(-2, 0, (2, 6, 1, 1, 1))
+    bias = np.zeros(6, np.float32)
+    ops = (
+        Op("conv2d", "one", ("x",), "h", padding="valid", weights=weights[0].astype(np.float32), bias=bias),
+        Op("conv2d", "two", ("h",), "z", padding="valid", weights=weights[1].astype(np.float32), bias=bias),
+        Op("add", "y", ("z", "before"), "y"),
+    )
+    shapes = dict.fromkeys(("x", "h", "z", "before", "y"), (1, 1, 6))
+    net = Network("kept", "x", "y", shapes, ops, states={"before": "h"})
+    x = sequence(net)
+    np.testing.assert_allclose(quantization.equalize(net, x).run(x), net.run(x), atol=1e-5)
+
+
+def test_a_fixed_scale_that_comes_through_states_is_known_before():
+    """`all` joins a state with other values before other states pass the scale of a sigmoid on to it."""
     ops = (
         Op("concatenate", "all", ("state", "x"), "all", axis=0),
         Op("sigmoid", "y", ("x",), "y"),
-        Op("reshape", "next", ("y",), "next"),
+        Op("reshape", "next", ("other",), "next"),
     )
-    shapes = {"x": (2,), "state": (2,), "all": (4,), "y": (2,), "next": (2,)}
-    net = Network("late", "x", ("all", "y"), shapes, ops, states={"state": "next"})
+    shapes = {"x": (2,), "state": (2,), "all": (4,), "y": (2,), "other": (2,), "next": (2,)}
+    net = Network("late", "x", ("all", "y"), shapes, ops, states={"state": "next", "other": "y"})
     x = np.random.default_rng(0).uniform(-9, 9, (50, 2)).astype(np.float32)
     result = quantization.quantize(net, calibration.calibrate(net, x))
     np.testing.assert_allclose(result.predict(x)[0], net.run(x)[0], atol=0.06)
