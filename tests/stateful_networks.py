@@ -68,7 +68,20 @@ def gates():
     return Network("gates", "x", ("u", "e"), shapes, ops, states=states)
 
 
-NETWORKS = {"streaming": streaming, "delays": delays, "gates": gates}
+def wide():
+    """A sigmoid that could replace its input in memory, if its output were not kept in the place of a state."""
+    weights = np.random.default_rng(0).normal(size=(512, 4)).astype(np.float32)
+    ops = (
+        Op("fully_connected", "dense", ("x",), "z", weights=weights, bias=np.zeros(512, np.float32)),
+        Op("reduce_max", "max", ("state",), "largest", axes=(0,), keepdims=True),
+        Op("sigmoid", "y", ("z",), "y"),
+        Op("add", "out", ("largest", "x"), "out"),
+    )
+    shapes = {"x": (4,), "z": (512,), "state": (512,), "largest": (1,), "y": (512,), "out": (4,)}
+    return Network("wide", "x", "out", shapes, ops, states={"state": "y"})
+
+
+NETWORKS = {"streaming": streaming, "delays": delays, "gates": gates, "wide": wide}
 
 
 def sequence(net, n=20):
