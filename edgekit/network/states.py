@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.errors import InvalidValue
 from edgekit.network.ops import Op, Shape
 
+# The values of the states of a network: arrays (*shape) by name.
 States = dict[str, np.ndarray]
 
 
