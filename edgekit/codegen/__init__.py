@@ -5,6 +5,7 @@ TensorFlow Lite Micro's interpreter. docs/architecture.md lists the functions.
 
     names, header           names in C; NAME.h
     arena                   the place of each tensor in memory
+    states                  what a network keeps from one inference to the next
     step                    an op as C; int8_ops, float_ops and copy_ops make a step for each op
     kernels/                the kernels, written by hand
     compiled, tflm          the two engines

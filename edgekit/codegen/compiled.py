@@ -6,13 +6,14 @@ so that it needs no other file. Only data (weights, shapes, scales) and the list
 
 import re
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgekit import plots
-from edgekit.codegen import copy_ops, float_ops, header, int8_ops, names
+from edgekit.codegen import copy_ops, float_ops, header, int8_ops, names, states
 from edgekit.codegen.arena import Arena, Buffer, arrange, needed
 from edgekit.codegen.step import array
 from edgekit.network import Graph
@@ -60,10 +61,12 @@ def compile_network(model: Graph, name: str, probe: str | None = None) -> Compil
     quantized = isinstance(model, QuantizedNetwork)
     emit = (int8_ops if quantized else float_ops).EMIT
     owner = _owners(model, emit)
-    ids = names.identifiers([*model.shapes, *(f"{op.name} layer" for op in model.ops)], taken=_kernel_names())
+    taken = {*_kernel_names(), "ready"}
+    ids = names.identifiers([*model.shapes, *(f"{op.name} layer" for op in model.ops)], taken=taken)
     layers = [ids[f"{op.name} layer"].removesuffix("_layer") for op in model.ops]
     steps, arena = _arrange(model, emit, layers, owner)
-    kernels, includes = _paste(kernel for step in steps if step for kernel in (step.kernel, *step.also))
+    pasted = [kernel for step in steps if step for kernel in (step.kernel, *step.also)]
+    kernels, includes = _paste(pasted, ["#include <string.h>"] if model.states else [])
     body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float", probe))
     constants = "\n\n".join(
         [_comment(model, op) + "\n" + step.constants for op, step in _used(model, steps) if step.constants]
@@ -92,10 +95,7 @@ static union {{
 
 {header.constants(model, name)}
 
-int {name}_init(void)
-{{
-    return 0;
-}}
+{states.beginning(model, name, arena)}
 
 {_ends(model, name, owner, arena)}
 
@@ -113,7 +113,7 @@ def _ends(model, name, owner, arena):
     functions = []
     for end in header.ends(model):
         const = "" if end.is_input else "const "
-        where = arena.offsets[owner[end.tensor]]
+        where = arena.offsets[states.at_end(model, owner, end.tensor)]
         functions.append(
             f"{const}{name}_value *{name}_{end.name}(void)\n{{\n"
             f"    return ({const}{name}_value *)({const}void *)(arena.bytes + {where});\n}}"
@@ -124,7 +124,8 @@ def _ends(model, name, owner, arena):
 def _named(model, owner, steps):
     """The tensors that the calls name; a constant of one value may be in a table instead."""
     inputs = [(step.call, f"{{in{i}}}", name) for op, step in _used(model, steps) for i, name in enumerate(op.inputs)]
-    return {owner[name] for call, placeholder, name in inputs if placeholder in call}
+    kept = {owner[name] for name in model.states.values()}
+    return {owner[name] for call, placeholder, name in inputs if placeholder in call} | kept
 
 
 def _known(model, tensor, identifier):
@@ -161,7 +162,7 @@ def _owners(model, emit):
     for op in model.ops:
         if emit[op.kind] is copy_ops.nothing:
             owner[op.output] = owner[op.inputs[0]]
-    return owner
+    return states.owners(model, owner)
 
 
 def _buffers(model, owner, steps):
@@ -171,17 +172,16 @@ def _buffers(model, owner, steps):
         first.setdefault(owner[op.output], position)
         for name in (*op.inputs, op.output):
             last[owner[name]] = position
-    for name in model.outputs:
+    for name in (*model.outputs, *model.states.values()):
         last[owner[name]] = len(model.ops)  # read after the last op
     for name in model.inputs:
         last.setdefault(name, -1)
-    for name in model.constants:
-        first.pop(name, None)  # in flash
+    for name in (*model.constants, *model.states):
+        first.pop(name, None)  # in flash; below
     for name in first:
-        size = width
-        for side in model.shapes[name]:
-            size *= side
-        yield Buffer(name, size, first[name], last[name])
+        yield Buffer(name, width * prod(model.shapes[name]), first[name], last[name])
+    for name, size in states.buffers(model, owner).items():  # no other tensor ever has their memory
+        yield Buffer(name, width * size, -1, len(model.ops))
     for position, (op, step) in enumerate(zip(model.ops, steps, strict=True)):
         if step and step.scratch:
             yield Buffer(f"{op.name} scratch", step.scratch, position, position)
@@ -192,11 +192,13 @@ def _rules(model, owner, steps):
     for position, op in enumerate(model.ops):
         for name in op.inputs:
             readers[owner[name]] = position
-    readers.update((owner[name], len(model.ops)) for name in model.outputs)
+    readers.update((owner[name], len(model.ops)) for name in (*model.outputs, *model.states, *model.states.values()))
     for position, (op, step) in enumerate(zip(model.ops, steps, strict=True)):
         for name in dict.fromkeys(op.inputs):
-            # A tensor may be written over only if no later op reads it.
+            # A tensor may be written over only if no later op reads it, and by no state: it has values before the op.
             if not step or not step.overlap or readers[owner[name]] != position or owner[name] in model.constants:
+                continue
+            if owner[op.output] in model.states:
                 continue
             if rule := step.overlap(owner[name], owner[op.output]):
                 yield rule
@@ -204,13 +206,17 @@ def _rules(model, owner, steps):
 
 def _invoke(model, owner, steps, ids, arena, kind, probe):
     const = "" if kind == "int8_t" else "(float *)(void *)"
+    first, after = states.copies(model, owner, ids, arena)
+    last = [op for op, _ in _used(model, steps)][-1:]
     used = {owner[name]: None for op, _ in _used(model, steps) for name in (*op.inputs, op.output)}
+    used |= dict.fromkeys(owner[name] for pair in model.states.items() for name in pair)
     for name in used:
         if name in model.constants:
             continue
         shape = "x".join(map(str, model.shapes[name]))
         where = f"{const}(arena.bytes + {arena.offsets[name]})"
         yield f"    {kind} *const {ids[name]} = {where}; /* {shape}{_scale(model, name)} */"
+    yield from first
     for op, step in _used(model, steps):
         yield ""
         yield f"    /* {_describe(model, op)} */"
@@ -220,8 +226,12 @@ def _invoke(model, owner, steps, ids, arena, kind, probe):
             scratch=f"(int32_t *)(void *)(arena.bytes + {arena.offsets.get(f'{op.name} scratch', 0)})",
         ).splitlines():
             yield f"    {line}"
+        if op in last:
+            yield from after
         if probe:
             yield f"    {probe}({model.ops.index(op)});"
+    if not last:
+        yield from after
 
 
 def _used(model, steps):
@@ -257,9 +267,9 @@ def _kernel_names():
     return set(re.findall(r"(\w+)\(", text)) | set(re.findall(r"\} (\w+);", text))
 
 
-def _paste(kernels):
+def _paste(kernels, others=()):
     """(kernel files and the kernel files that they include, each once; the standard headers that they need)."""
-    seen, parts, standard = set(), [], set()
+    seen, parts, standard = set(), [], set(others)
 
     def add(path):
         path = path.resolve()

@@ -82,7 +82,7 @@ def _summary(options: argparse.Namespace) -> None:
         rows.append((*row, parameters, op_macs(op, network.shapes)))
     columns = ("op", "kind", "output", *(("scale", "zero point") if scales else ()), "parameters", "MACs")
     print(f"{one_line(network.name)}: {'int8' if scales else 'float32'}, {len(network.ops)} ops")
-    for what, names in (("input", network.inputs), ("output", network.outputs)):
+    for what, names in (("input", network.inputs), ("output", network.outputs), ("state", tuple(network.states))):
         for name in names:
             q = f", scale {float(scales[name].scale):.6g}, zero point {scales[name].zero_point}" if scales else ""
             print(f"{what:6} {one_line(name)}: {_shape(network, name)}{q}")
@@ -98,6 +98,8 @@ def _summary(options: argparse.Namespace) -> None:
             *network.constants.values(),
         )
     )
+    if network.states:
+        print(f"{len(network.states)} states keep {network.state_size:,} values from one inference to the next")
     print(
         f"{network.parameters:,} parameters in {stored:,} bytes, {network.macs:,} multiply-accumulates\n"
         "Batch normalization and activations are folded into the ops before them where that is possible."

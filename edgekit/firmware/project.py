@@ -299,4 +299,9 @@ def _check_model_files(model_files: Iterable[str | Path]) -> tuple[str, list[Pat
             f"the applications of edgekit are for networks with one input and one output; {headers[0]} has several: "
             f"call {name}_input_0(), {name}_output_0() and so on in a program of your own"
         )
+    if f"void {name}_reset(" in text:
+        raise FirmwareError(
+            f"the applications of edgekit are for networks that keep nothing from one input to the next; {headers[0]} "
+            f"has states: call {name}_reset() and {name}_invoke() in a program of your own"
+        )
     return name, paths

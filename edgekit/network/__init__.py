@@ -10,6 +10,7 @@ keras       reads a Keras model: keras_windows its convolutions, poolings and re
 moves       where each value of a moved tensor comes from, and which ops make up a movement
 resizing    between which pixels a bilinear resize lies
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
+states      the values that a network keeps from one inference to the next
 broadcasting  two tensors of different shapes
 dispatch    the table from a kind of op to a function
 pixels      the real values that a network takes for pixels, where it shows them
@@ -59,6 +60,7 @@ from edgekit.network.ops import (
     products,
     run_op,
 )
+from edgekit.network.states import Session, States, in_sequence
 
 __all__ = [
     "ACTIVATIONS",
@@ -73,7 +75,9 @@ __all__ = [
     "Network",
     "Op",
     "Results",
+    "Session",
     "Shape",
+    "States",
     "as_results",
     "batch_size",
     "batches",
@@ -83,6 +87,7 @@ __all__ = [
     "check_input",
     "check_numbers",
     "from_keras",
+    "in_sequence",
     "last_use",
     "load_keras",
     "map_weights",

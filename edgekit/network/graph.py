@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from edgekit.errors import InvalidValue
 from edgekit.network import windows
 from edgekit.network.ops import Op, Shape, op_macs, run_op
 from edgekit.network.pixels import advice
+from edgekit.network.states import States, check_states, in_sequence
 
 # Arrays for the inputs of a network: one array; for several inputs a dict by name, or a sequence in their order.
 Batch = np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
@@ -31,6 +33,8 @@ class Graph:
         ops: tuple of `Op`, each after those it reads from.
         constants: dict from tensor name to array of the shape in `shapes`: tensors whose values never change. Ops read
             them like other tensors.
+        states: dict from tensor name to tensor name: each inference begins with the first, which keeps the values that
+            the second had at the end of the inference before. The first inference begins with real zeros.
     """
 
     name: str
@@ -39,11 +43,13 @@ class Graph:
     shapes: dict[str, Shape] = field(repr=False)
     ops: tuple[Op, ...] = field(repr=False)
     constants: dict[str, np.ndarray] = field(repr=False, default_factory=dict, kw_only=True)
+    states: dict[str, str] = field(repr=False, default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         for what in ("inputs", "outputs"):
             names = getattr(self, what)
             object.__setattr__(self, what, (names,) if isinstance(names, str) else tuple(names))
+        check_states(self)
 
     @property
     def input(self) -> str:
@@ -71,6 +77,15 @@ class Graph:
         of_ops = sum(op.weights.size + op.bias.size for op in self.ops if op.weights is not None)
         return of_ops + sum(values.size for values in self.constants.values())
 
+    @property
+    def state_size(self) -> int:
+        """Number of values that are kept from one inference to the next."""
+        return sum(prod(self.shapes[name]) for name in self.states)
+
+    def first_states(self) -> States:
+        """The states with which a sequence begins: dict from name to float32 zeros (*shape)."""
+        return {name: np.zeros(self.shapes[name], np.float32) for name in self.states}
+
     def summary(self) -> str:
         """A table with a line for each op: name, kind, output shape, parameters, multiply-accumulates."""
         lines = [f"{'op':28} {'kind':18} {'output':>14} {'parameters':>10} {'MACs':>10}"]
@@ -80,6 +95,8 @@ class Graph:
             kind = op.kind if op.activation == "none" else f"{op.kind}+{op.activation}"
             lines.append(f"{op.name:28.28} {kind:22.22} {shape:>10} {parameters:10,} {op_macs(op, self.shapes):10,}")
         lines.append(f"{len(self.ops)} ops, {self.parameters:,} parameters, {self.macs:,} multiply-accumulates")
+        if self.states:
+            lines.append(f"{len(self.states)} states keep {self.state_size:,} values from one inference to the next")
         return "\n".join(lines)
 
 
@@ -88,15 +105,16 @@ class Network(Graph):
     """A network in float32.
 
     Attributes:
-        name, inputs, outputs, shapes, ops, constants: as in `Graph`; all numbers are float32.
+        name, inputs, outputs, shapes, ops, constants, states: as in `Graph`; all numbers are float32.
     """
 
-    def run(self, x: Batch) -> Results:
-        """The network's output for a batch.
+    def run(self, x: Batch, states: States | None = None) -> Results:
+        """The network's output for a batch. If the network has states, the batch is a sequence, in order.
 
         Args:
             x: float array of shape (N, *input shape); real values, as the Keras model takes them. For several inputs, a
                 dict from name to array, or the arrays in the order of `inputs`.
+            states: with which the sequence begins, and afterwards those at its end: see `Session`. None begins anew.
 
         Returns:
             float32 array of shape (N, *output shape); for several outputs, a tuple of arrays in the order of `outputs`.
@@ -108,15 +126,16 @@ class Network(Graph):
         if not batch_size(x):
             return as_results([np.empty((0, *self.shapes[name]), np.float32) for name in self.outputs])
         with windows.one_thread():
-            parts = [[tensors[name] for name in self.outputs] for tensors in self.walk(x, keep=self.outputs)]
+            walk = self.walk(x, keep=self.outputs, states=states)
+            parts = [[tensors[name] for name in self.outputs] for tensors in walk]
         return as_results([np.concatenate(part) for part in zip(*parts, strict=True)])
 
-    def predict(self, x: Batch) -> Results:
+    def predict(self, x: Batch, states: States | None = None) -> Results:
         """The same as `run`: real values in, real values out, as `QuantizedNetwork.predict`."""
-        return self.run(x)
+        return self.run(x, states)
 
     def walk(
-        self, x: Batch, batch_size: int = 8, keep: Collection[str] | None = None
+        self, x: Batch, batch_size: int = 8, keep: Collection[str] | None = None, states: States | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """Every tensor of the network, constants included, a few images at a time.
 
@@ -124,19 +143,25 @@ class Network(Graph):
             x: float array of shape (N, *input shape); for several inputs as in `run`.
             batch_size: images at a time; small batches stay in the processor's cache.
             keep: names of the tensors to yield; by default all. The memory of others is freed when no op needs them.
+            states: as in `run`.
 
         Yields:
             dict from tensor name to float32 array (n, *shape), for each batch of n images in turn.
         """
         gone = last_use(self, keep)
-        for part in batches(self, x, batch_size):
-            tensors = {name: np.ascontiguousarray(values, np.float32) for name, values in part.items()}
+        states = self.first_states() if states is None else states
+
+        def run_ops(tensors):
             tensors |= repeated_constants(self, len(next(iter(tensors.values()))))
             for position, op in enumerate(self.ops):
                 tensors[op.output] = run_op(op, [tensors[name] for name in op.inputs], self.shapes[op.output])
                 for name in gone.get(position, ()):
                     del tensors[name]
-            yield tensors
+            return tensors
+
+        for part in batches(self, x, batch_size):
+            tensors = {name: np.ascontiguousarray(values, np.float32) for name, values in part.items()}
+            yield in_sequence(self, tensors, states, run_ops) if self.states else run_ops(tensors)
 
 
 class Ends(Protocol):
@@ -153,6 +178,9 @@ class Ends(Protocol):
 
     @property
     def constants(self) -> dict[str, np.ndarray]: ...
+
+    @property
+    def states(self) -> dict[str, str]: ...
 
 
 def by_name(network: Ends, x: Batch) -> dict[str, np.ndarray]:
@@ -318,7 +346,7 @@ def map_weights(network: Network, change: Callable[[Op], np.ndarray]) -> Network
 
 
 def last_use(network: Ends, keep: Collection[str] | None) -> dict[int, list[str]]:
-    """For each position in the ops, the tensors that no later op reads.
+    """For each position in the ops, the tensors that no later op reads, and no state keeps.
 
     Args:
         network: the network.
@@ -335,6 +363,6 @@ def last_use(network: Ends, keep: Collection[str] | None) -> dict[int, list[str]
             last[name] = position
     gone: dict[int, list[str]] = {}
     for name, position in last.items():
-        if name not in keep:
+        if name not in keep and name not in network.states.values():
             gone.setdefault(position, []).append(name)
     return gone

@@ -62,13 +62,14 @@ def _pairs(network):
     for position, op in enumerate(network.ops):
         for name in op.inputs:
             readers.setdefault(name, []).append(position)
+    wanted = {*network.outputs, *network.states.values()}
     for first, op in enumerate(network.ops):
         if op.kind not in ("conv2d", "depthwise_conv2d") or op.activation == "relu_n1_to_1":
             continue
         passed = [op.output]
         while True:
             after = readers.get(passed[-1], [])
-            if len(after) != 1 or passed[-1] in network.outputs:
+            if len(after) != 1 or passed[-1] in wanted:
                 break
             reader = network.ops[after[0]]
             grouped = reader.kind == "conv2d" and reader.weights.shape[-1] != network.shapes[passed[-1]][-1]

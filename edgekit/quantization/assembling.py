@@ -57,8 +57,10 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
             op = replace(op, weights=q, weight_scales=scales, bias=bias)
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
-    ends = network.inputs, network.outputs
-    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants)
+    ends, states = (network.inputs, network.outputs), network.states
+    return QuantizedNetwork(
+        network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants, states=states
+    )
 
 
 def _limits(values):

@@ -21,6 +21,7 @@ from edgekit.network import (
     Dispatch,
     Op,
     Results,
+    States,
     activations,
     as_results,
     batch_size,
@@ -28,6 +29,7 @@ from edgekit.network import (
     bordered,
     broadcasting,
     by_name,
+    in_sequence,
     last_use,
     moved,
     products,
@@ -51,12 +53,21 @@ from edgekit.quantization.tables import prelu_multipliers
 STEP = Dispatch("edgekit/quantization/integer.py")
 
 
-def run(network: Quantized, q: Batch) -> Results:
-    """The network's int8 output for a batch.
+def first_states(network: Quantized) -> States:
+    """The states with which a sequence begins, the real 0: dict from name to int8 array (*shape)."""
+    return {
+        name: np.full(network.shapes[name], network.quantization[name].zero_point, np.int8) for name in network.states
+    }
+
+
+def run(network: Quantized, q: Batch, states: States | None = None) -> Results:
+    """The network's int8 output for a batch. If the network has states, the batch is a sequence, in order.
 
     Args:
         network: a `QuantizedNetwork`.
         q: int8 array (N, *input shape); several inputs are a dict from name to array, or a tuple.
+        states: with which the sequence begins, and afterwards those at its end: see `edgekit.network.Session`. None
+            begins anew.
 
     Returns:
         int8 array (N, *output shape); several outputs are a tuple.
@@ -70,6 +81,10 @@ def run(network: Quantized, q: Batch) -> Results:
     n = batch_size(arrays)
     if not n:
         return as_results([np.zeros((0, *network.shapes[name]), np.int8) for name in network.outputs])
+    if network.states:
+        steps = walk(network, arrays, _MOST, network.outputs, states)
+        several = [[tensors[name] for name in network.outputs] for tensors in steps]
+        return as_results([np.concatenate(parts) for parts in zip(*several, strict=True)])
     run_chunk = _compile(network)
     workers = min(os.cpu_count() or 1, -(-n // _FEWEST))
     pieces = workers * -(-n // (workers * _MOST))
@@ -100,7 +115,11 @@ def _check(network, name, q):
 
 
 def walk(
-    network: Quantized, q: Batch, batch_size: int = 8, keep: Collection[str] | None = None
+    network: Quantized,
+    q: Batch,
+    batch_size: int = 8,
+    keep: Collection[str] | None = None,
+    states: States | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Every int8 tensor of the network, constants included, a few images at a time.
 
@@ -109,13 +128,18 @@ def walk(
         q: int8 array (N, *input shape); several inputs as in `run`.
         batch_size: images at a time.
         keep: names of the tensors wanted; by default all.
+        states: as in `run`.
 
     Yields:
         dict from tensor name to int8 array (n, *shape), for each batch of n images in turn.
     """
     run_chunk, workspace = _compile(network, keep=network.shapes if keep is None else keep), Workspace()
+    states = first_states(network) if states is None else states
     for part in batches(network, q, batch_size):
-        yield run_chunk(part, workspace)
+        if network.states:
+            yield in_sequence(network, part, states, lambda tensors: run_chunk(tensors, workspace))
+        else:
+            yield run_chunk(part, workspace)
 
 
 # Images that a thread computes together: enough that the cost of NumPy's calls matters little.

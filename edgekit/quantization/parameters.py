@@ -56,6 +56,9 @@ class Quantized(Protocol):
     def constants(self) -> dict[str, np.ndarray]: ...
 
     @property
+    def states(self) -> dict[str, str]: ...
+
+    @property
     def shapes(self) -> dict[str, Shape]: ...
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.calibration import Ranges
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Batch, Graph, Network, Op, Results, as_results, by_name, check_input
+from edgekit.network import WEIGHTED, Batch, Graph, Network, Op, Results, States, as_results, by_name, check_input
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import (
@@ -29,7 +29,7 @@ class QuantizedNetwork(Graph):
     """A network in int8.
 
     Attributes:
-        name, inputs, outputs, shapes: as in `edgekit.network.Network`.
+        name, inputs, outputs, shapes, states: as in `edgekit.network.Network`.
         ops: tuple of `Op` with int8 weights, float32 weight_scales and int32 bias.
         constants: dict from tensor name to int8 array.
         quantization: dict from tensor name to `Quantization`.
@@ -37,16 +37,27 @@ class QuantizedNetwork(Graph):
 
     quantization: dict[str, Quantization] = field(repr=False)
 
-    def run(self, q: Batch) -> Results:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for state, kept in self.states.items():
+            if self.quantization[state] != self.quantization[kept]:
+                raise InvalidValue(f"the state {state!r} keeps {kept!r}: both must have one scale and zero point")
+
+    def first_states(self) -> States:
+        """The states with which a sequence begins, the real 0: dict from name to int8 zero points (*shape)."""
+        return integer.first_states(self)
+
+    def run(self, q: Batch, states: States | None = None) -> Results:
         """Integer inference: int8 (N, *input shape) to int8 (N, *output shape). See `edgekit.quantization.integer`.
 
-        Several inputs are a dict or a tuple of arrays, and several outputs a tuple, as in `Network.run`.
+        Several inputs are a dict or a tuple of arrays, and several outputs a tuple, as in `Network.run`. If the network
+        has states, the batch is a sequence.
         """
-        return integer.run(self, q)
+        return integer.run(self, q, states)
 
-    def predict(self, real: Batch) -> Results:
+    def predict(self, real: Batch, states: States | None = None) -> Results:
         """Run on real values and return real values: float (N, *input shape) to float32 (N, *output shape)."""
-        return self.dequantize_output(self.run(self.quantize_input(real)))
+        return self.dequantize_output(self.run(self.quantize_input(real), states))
 
     def quantize_input(self, real: Batch) -> Batch:
         """Real values (N, *input shape) as the int8 that `run` takes."""
@@ -100,8 +111,10 @@ def quantize(
             op = _quantize_op(op, of_op, bits, tensors[op.inputs[0]].scale)
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
-    ends = network.inputs, network.outputs
-    return QuantizedNetwork(network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants)
+    ends, states = (network.inputs, network.outputs), network.states
+    return QuantizedNetwork(
+        network.name, *ends, network.shapes, tuple(ops), tensors, constants=constants, states=states
+    )
 
 
 def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:

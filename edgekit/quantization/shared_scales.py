@@ -13,7 +13,7 @@ from edgekit.quantization.parameters import Quantization
 
 
 def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network, dict[str, str]]:
-    """Group the tensors that share a scale.
+    """Group the tensors that share a scale. A state shares it with the tensor that it keeps.
 
     Args:
         network: a `Network`.
@@ -24,14 +24,16 @@ def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network
         another scale into one group. leader is a dict from tensor name to the name that stands for its group.
     """
     leader = {name: name for name in network.shapes}
-    known = {op.output: fixed[op.kind] for op in network.ops if op.kind in fixed}
-    shapes, ops = dict(network.shapes), []
+    known, shapes, ops = _known(network, fixed), dict(network.shapes), []
 
     def find(name):
         while leader[name] != name:
             name = leader[name]
         return name
 
+    for state, kept in network.states.items():
+        first, second = find(state), find(kept)
+        leader[first] = second
     for op in network.ops:
         if op.kind in SAME_SCALE and len({known.get(find(name)) for name in op.inputs}) > 1:
             inputs = []
@@ -50,6 +52,20 @@ def groups(network: Network, fixed: Mapping[str, Quantization]) -> tuple[Network
         ops.append(op)
     network = replace(network, shapes=shapes, ops=tuple(ops))
     return network, {name: find(name) for name in shapes}
+
+
+def _known(network, fixed):
+    """The fixed scales of tensors: of outputs, and of those to which ops and states pass them on."""
+    known = {op.output: fixed[op.kind] for op in network.ops if op.kind in fixed}
+    before = -1
+    while len(known) > before:  # a state is read before the op whose output it keeps
+        before = len(known)
+        known |= {state: known[kept] for state, kept in network.states.items() if kept in known}
+        for op in network.ops:
+            passed = {known.get(name) for name in op.inputs} if op.kind in SAME_SCALE else {None}
+            if len(passed) == 1 and None not in passed:
+                known[op.output] = passed.pop()
+    return known
 
 
 def _unused(name, taken):

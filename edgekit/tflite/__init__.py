@@ -11,6 +11,7 @@ reader          from_bytes: the ops and tensors of a file as a network
 call, moves     one operator while it is read; the operators that move values, which may become several ops
 unpacking       the parts of a file, without trusting its offsets and lengths
 file, computed  the values of its constants, and the operators that only read constants or compute shapes from shapes
+variables       variables, which are the states of a network
 forms           other types at its ends, unused operators: brought to one form
 """
 
@@ -24,6 +25,7 @@ from edgekit.tflite.ops import OPERATORS, Operator
 from edgekit.tflite.reader import from_bytes
 from edgekit.tflite.saved_model import from_saved_model
 from edgekit.tflite.unpacking import unpack
+from edgekit.tflite.variables import variable_order
 from edgekit.tflite.writer import to_bytes
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "save",
     "to_bytes",
     "unpack",
+    "variable_order",
 ]
 
 

@@ -13,7 +13,7 @@ from edgekit.tflite.ops import KINDS
 
 SUPPORTED = (
     f"{', '.join(sorted({*KINDS, *MOVES}))}, in float32 or int8, with a fused RELU, RELU6 or RELU_N1_TO_1; "
-    "QUANTIZE and DEQUANTIZE where an int8 graph takes or gives float32 or uint8"
+    "QUANTIZE and DEQUANTIZE where an int8 graph takes or gives float32 or uint8; variables that begin with 0"
 )
 
 

@@ -5,7 +5,7 @@ plain convolution goes over them, and BATCH_TO_SPACE_ND puts the results togethe
 copies: this is the same as one convolution with dilation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from typing import Any
 
@@ -18,7 +18,7 @@ _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
-def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators) -> Operators:
+def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators, kept: Collection[int] = ()) -> Operators:
     """Replace each such group of operators by one convolution, with a PAD before it where SAME padding does not fit.
 
     Args:
@@ -26,6 +26,7 @@ def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators) -> 
         model: the file's content; new tensors and buffers are added to it.
         graph: its graph.
         operators: the graph's operators.
+        kept: indices of tensors that states keep.
 
     Returns:
         The operators; a group of another form stays as it is.
@@ -34,7 +35,7 @@ def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators) -> 
     for code, operator in operators:
         if code != "SPACE_TO_BATCH_ND":
             continue
-        group = _group(graph, result, operator)
+        group = _group({*map(int, graph.outputs), *kept}, result, operator)
         new = group and _Group(schema, model, graph, group).replaced()
         if group and new:
             place = result.index(group[-1])
@@ -42,13 +43,13 @@ def with_dilation(schema: Any, model: Any, graph: Any, operators: Operators) -> 
     return result
 
 
-def _group(graph, operators, first):
+def _group(wanted, operators, first):
     """The operators from SPACE_TO_BATCH_ND to BATCH_TO_SPACE_ND, if each is the only reader of the one before."""
     group = [("SPACE_TO_BATCH_ND", first)]
     while group[-1][0] != "BATCH_TO_SPACE_ND":
         output = int(group[-1][1].outputs[0])
         readers = [each for each in operators if output in list(each[1].inputs)]
-        if len(readers) != 1 or output in list(graph.outputs) or int(readers[0][1].inputs[0]) != output:
+        if len(readers) != 1 or output in wanted or int(readers[0][1].inputs[0]) != output:
             return None
         group += readers
         codes = [code for code, _ in group[1:] if code != "BATCH_TO_SPACE_ND"]

@@ -34,11 +34,13 @@ class File:
         schema: the generated module of the schema.
         graph: the subgraph; its `inputs` and `outputs` are those of the network, without the ends that are left out.
         operators: (name in the schema, schema object) of the operators that are read, in the order in which they run.
+        states: dict from the index of the tensor that an inference begins with to that of the tensor that it keeps.
     """
 
     def __init__(self, schema: Any, model: Any, graph: Any) -> None:
         self.schema, self.graph = schema, graph
         self.operators: list[tuple[str, Any]] = []
+        self.states: dict[int, int] = {}
         self._buffers = model.buffers
         self._type_names = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
         self._values: dict[int, np.ndarray] = {}  # the values of constants, by the index of the tensor

@@ -54,17 +54,22 @@ def _used(file, operators):
     graph, writer = file.graph, {}
     for position, (code, operator) in enumerate(operators):
         for index in operator.outputs:
-            if index in writer or index in graph.inputs or file.is_constant(index):
+            if index in writer or index in graph.inputs or index in file.states or file.is_constant(index):
                 damaged(f"tensor {file.name(index)!r} is written by {code}, but it has its values already")
             writer[index] = position
     # An operator without an output does something else that counts, such as setting a variable.
     used = {position for position, (_, operator) in enumerate(operators) if not operator.outputs}
     wanted = [*graph.outputs, *(index for position in used for index in operators[position][1].inputs)]
+    states = {}
     while wanted:
         index = wanted.pop()
+        if index in file.states and index not in states:
+            states[index] = file.states[index]
+            wanted.append(states[index])
         if index in writer and writer[index] not in used:
             used.add(writer[index])
             wanted += operators[writer[index]][1].inputs
+    file.states = states
     for position in sorted(used):
         code, operator = operators[position]
         for index in operator.inputs:
@@ -89,6 +94,8 @@ def _leave_out_ends(file):
         for index in set(entry[1].inputs):
             readers.setdefault(index, []).append(entry)
         writer |= dict.fromkeys(entry[1].outputs, entry)
+    for index in file.states.values():
+        readers.setdefault(index, []).append(("a state", None))
     gone = set()
     for position, index in enumerate(graph.inputs):
         while len(readers.get(index, ())) == 1 and index not in graph.outputs and readers[index][0][0] == "QUANTIZE":

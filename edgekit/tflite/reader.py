@@ -16,6 +16,7 @@ from edgekit.tflite.forms import one_form
 from edgekit.tflite.moves import MOVES, SEVERAL_OUTPUTS
 from edgekit.tflite.ops import ACTIVATION_CODES, KINDS, OPERATORS, has_activation, options_name
 from edgekit.tflite.unpacking import damaged, name_apart, unpack
+from edgekit.tflite.variables import without_variables
 
 # TensorFlow's converter gives input and output of REVERSE_V2 scales of their own, and TensorFlow Lite copies the bytes;
 # edgekit writes it as STRIDED_SLICE.
@@ -52,19 +53,17 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
     from ai_edge_litert import schema_py_generated as schema
 
     model = unpack(bytes(data))
-    if len(model.subgraphs) != 1:
-        raise InvalidValue(f"this .tflite file holds {len(model.subgraphs)} subgraphs (control flow); one is supported")
-    (graph,) = model.subgraphs
     codes = _code_names(schema, model)
-    file = File(schema, model, graph)
-    one_form(file, [(codes[operator.opcodeIndex], operator) for operator in graph.operators])
+    file = File(schema, model, model.subgraphs[0])
+    graphs = [[(codes[each.opcodeIndex], each) for each in graph.operators] for graph in model.subgraphs]
+    one_form(file, without_variables(file, model, graphs))
     file.operators = _with_dilation(file, model)
     return _Reader(file, model).network(name)
 
 
 def _with_dilation(file, model):
     try:
-        operators = with_dilation(file.schema, model, file.graph, file.operators)
+        operators = with_dilation(file.schema, model, file.graph, file.operators, set(file.states.values()))
     except Exception as error:  # operators that do not fit each other
         damaged(f"a SPACE_TO_BATCH_ND does not fit its tensors ({type(error).__name__})")
     name_apart(file.graph.tensors)
@@ -90,13 +89,15 @@ class _Reader:
         self.names = [tensor.name for tensor in self.graph.tensors]
         self.shapes, self.quantization, self.constants, self.ops = {}, {}, {}, []
         self.full = {}  # by tensor name: the shape in the file, which usually begins with a batch of 1
+        self.states = file.states
         self.read = {index for _, operator in self.operators for index in operator.inputs} | set(self.graph.outputs)
+        self.read |= set(self.states.values())
         self.op_names = {}  # by name: how many ops have asked for it
         self.taken = set(self.names)  # names of tensors
         self.parts = {}  # by index: how many tensors stand between the ops of one operator
 
     def network(self, name):
-        for source in self.graph.inputs:
+        for source in (*self.graph.inputs, *self.states):
             self.activation(source)
         for code, operator in self.operators:
             self.try_operator(code, operator)
@@ -105,17 +106,16 @@ class _Reader:
         for output in ends:
             if output not in self.shapes or not self.ops:
                 raise InvalidValue(f"nothing in this file computes its output {output!r}")
-        read = {source for op in self.ops for source in op.inputs}
+        states = {self.names[state]: self.names[kept] for state, kept in self.states.items()}
+        read = {source for op in self.ops for source in op.inputs} | set(states.values())
         for source in inputs:
             if source not in read:
                 raise InvalidValue(f"no output of this file is computed from its input {source!r}")
-        self.fold_padding(ends)
-        constants = self.constants
-        network = Network(name, inputs, ends, self.shapes, tuple(self.ops), constants=constants)
+        self.fold_padding((*ends, *states.values()))
+        known = {"constants": self.constants, "states": states}
+        network = Network(name, inputs, ends, self.shapes, tuple(self.ops), **known)
         if self.quantization:
-            return QuantizedNetwork(
-                name, inputs, ends, self.shapes, network.ops, self.quantization, constants=constants
-            )
+            return QuantizedNetwork(name, inputs, ends, self.shapes, network.ops, self.quantization, **known)
         check_numbers(network)
         return network
 

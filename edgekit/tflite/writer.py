@@ -7,6 +7,7 @@ import numpy as np
 from edgekit.network import Graph, Op
 from edgekit.quantization import QuantizedNetwork, channel_axis
 from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
+from edgekit.tflite.variables import VariableWriter
 
 
 def to_bytes(network: Graph) -> bytes:
@@ -16,7 +17,7 @@ def to_bytes(network: Graph) -> bytes:
         network: a `Network` (float32) or a `QuantizedNetwork` (int8).
 
     Returns:
-        bytes. Input and output have the network's type, and a batch of 1.
+        bytes. Input and output have the network's type, and a batch of 1. States are variables.
 
     Example:
         >>> pathlib.Path("xormodel.tflite").write_bytes(to_bytes(network))
@@ -44,29 +45,37 @@ class Writer:
         import flatbuffers
 
         schema, network = self.schema, self.network
-        index = {}
-        for name, shape in network.shapes.items():
-            q = self.quantization.get(name)
-            scales = q and self._scales([q.scale], [q.zero_point])
-            index[name] = self._tensor(name, (1, *shape), self.type, scales, network.constants.get(name))
-        for op in network.ops:
+        index = {name: self.activation(name, name, network.constants.get(name)) for name in network.shapes}
+        variables = VariableWriter(self, index)
+        variables.begin()
+        for position, op in enumerate(network.ops):
+            variables.before(position)
             self._operator(op, [index[name] for name in op.inputs], index[op.output])
-        graph = schema.SubGraphT()
-        graph.name = network.name
-        graph.tensors, graph.operators = self.tensors, self.operators
+            variables.after(position)
+        graph = self._graph(network.name)
         graph.inputs = [index[name] for name in network.inputs]
         graph.outputs = [index[name] for name in network.outputs]
         model = schema.ModelT()
         model.version = 3
         model.description = network.name
         model.subgraphs = [graph]
-        model.operatorCodes = self.codes
         model.signatureDefs = [self._signature(graph)]
+        if network.states:
+            self.tensors, self.operators = [], []
+            variables.first_values()
+            model.subgraphs.append(self._graph("first values"))
+        model.operatorCodes = self.codes
         model.metadata = [self._metadata("model_name", network.name)]
         model.buffers = self.buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _graph(self, name):
+        graph = self.schema.SubGraphT()
+        graph.name, graph.tensors, graph.operators = name, self.tensors, self.operators
+        graph.inputs, graph.outputs = [], []
+        return graph
 
     def _signature(self, graph):
         signature = self.schema.SignatureDefT()
@@ -107,6 +116,16 @@ class Writer:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
+    def activation(self, name: str, like: str, values: np.ndarray | None = None) -> int:
+        """Enter a tensor with the shape, type and scale of a tensor of the network; returns its index."""
+        q = self.quantization.get(like)
+        scales = q and self._scales([q.scale], [q.zero_point])
+        return self._tensor(name, (1, *self.network.shapes[like]), self.type, scales, values)
+
+    def resource(self, name: str) -> int:
+        """Enter a tensor that names a variable; returns its index."""
+        return self._tensor(name, (), self.schema.TensorType.RESOURCE)
+
     def constant(self, name: str, values: Any) -> int:
         """Enter an int32 constant; returns the index of its tensor."""
         values = np.asarray(values, np.int32)
@@ -138,23 +157,36 @@ class Writer:
         ]
 
     def _operator(self, op, inputs, output):
-        operator = self.schema.OperatorT()
-        operator.opcodeIndex = self._opcode(op)
+        kind = OPERATORS[op.kind]
         if op.weights is not None:
             inputs = [*inputs, *self._weights(op)]
-        if OPERATORS[op.kind].constants:
-            inputs = [*inputs, *OPERATORS[op.kind].constants(self, op)]
-        operator.inputs, operator.outputs = OPERATORS[op.kind].written(inputs), [output]
-        if name := OPERATORS[op.kind].options:
-            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, name)
-            operator.builtinOptions = self._options(op, name)
+        if kind.constants:
+            inputs = [*inputs, *kind.constants(self, op)]
+        version = kind.int8_version if self.quantization else kind.float_version
+        version = max(version, kind.least_version(self.network, op))
+        options = (kind.options, self._options(op, kind.options)) if kind.options else None
+        self.operator(kind.code, kind.written(inputs), [output], options, version)
+
+    def operator(
+        self, code: str, inputs: list[int], outputs: list[int], options: tuple[str, Any] | None = None, version: int = 1
+    ) -> None:
+        """Enter an operator.
+
+        Args:
+            code: its name in the schema.
+            inputs, outputs: indices of its tensors.
+            options: the name in the schema of its options, and the options.
+            version: of the operator.
+        """
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._opcode(getattr(self.schema.BuiltinOperator, code), version)
+        operator.inputs, operator.outputs = inputs, outputs
+        if options:
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, options[0])
+            operator.builtinOptions = options[1]
         self.operators.append(operator)
 
-    def _opcode(self, op):
-        operator = OPERATORS[op.kind]
-        code = getattr(self.schema.BuiltinOperator, operator.code)
-        version = operator.int8_version if self.quantization else operator.float_version
-        version = max(version, operator.least_version(self.network, op))
+    def _opcode(self, code, version):
         for index, known in enumerate(self.codes):
             if known.builtinCode == code:
                 known.version = max(known.version, version)

@@ -8,6 +8,7 @@ import numpy as np
 import one_of_each
 import published
 import pytest
+import stateful_networks
 import test_ends
 from reference import accepted
 from test_codegen import NETWORKS, quantized
@@ -57,6 +58,8 @@ def networks():
         yield f"dense {i} to {o} int8", quantized(dense(i, o))
         yield f"dense {i} to {o} int8, scales by channel", with_scales_by_channel(quantized(dense(i, o)))
     yield "many channels", quantized(small_map_of_many_channels())
+    yield "with states", stateful_networks.streaming()
+    yield "with states, int8", quantized(stateful_networks.streaming())
     for name, make in (NETWORKS | test_ends.NETWORKS).items():
         yield f"{name} float32", make()
         yield f"{name} int8", (test_ends.quantized if name in test_ends.NETWORKS else quantized)(make())

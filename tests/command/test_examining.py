@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from stateful_networks import sequence, streaming
 
 from edgekit import calibration, quantization, tflite
 from edgekit.__main__ import main
@@ -47,6 +48,21 @@ def here(tmp_path, monkeypatch):
 def run(capsys, *arguments):
     status = main(list(arguments))
     return status, capsys.readouterr().out
+
+
+def test_a_network_with_states_is_shown_quantized_over_a_sequence_compared_and_exported(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tflite.save(streaming(), "net.tflite")
+    np.save("inputs.npy", sequence(streaming()))
+    status, out = run(capsys, "summary", "net.tflite")
+    assert status == 0
+    assert "state  first: 2x1x4" in out
+    assert "2 states keep 20 values from one inference to the next" in out
+    assert run(capsys, "quantize", "net.tflite", "--calibration", "inputs.npy", "--to", "int8.tflite")[0] == 0
+    assert run(capsys, "compare", "net.tflite", "int8.tflite", "--data", "inputs.npy")[0] == 0
+    assert run(capsys, "report", "int8.tflite", "--estimate")[0] == 0
+    assert run(capsys, "export", "int8.tflite", "--to", "c")[0] == 0
+    assert "int8_reset(void);" in (tmp_path / "c" / "int8.h").read_text()
 
 
 def test_summary_shows_ops_shapes_macs_and_the_ends_of_the_file(here, capsys):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mutations import mutated, structure, use
 from random_networks import MANY
 from reference import micro
+from stateful_networks import delays, quantized, streaming
 
 from edgekit import calibration, quantization, tflite
 from edgekit.codegen import compiled
@@ -26,9 +27,10 @@ def int8(kind):
 
 @pytest.fixture(scope="module")
 def files():
-    """A file in float32 and one in int8 for each kind of op."""
+    """A file in float32 and one in int8 for each kind of op, and for states."""
     made = {f"float32 {kind}": tflite.to_bytes(one_of_each.network(kind)[0]) for kind in OPS}
     made |= {f"int8 {kind}": int8(kind) for kind in OPS}
+    made |= {"float32 states": tflite.to_bytes(delays()), "int8 states": tflite.to_bytes(quantized(streaming()))}
     return {name: (data, structure(data)) for name, data in sorted(made.items())}
 
 
