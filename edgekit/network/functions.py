@@ -5,6 +5,7 @@ x * sigmoid(x), as in TensorFlow's converter. Softplus, softsign, mish and other
 """
 
 from edgekit.errors import InvalidValue
+from edgekit.network.building import Builder
 from edgekit.network.dispatch import Dispatch
 from edgekit.network.ops import OPS
 
@@ -171,3 +172,19 @@ def _along_last(reader, kind, name, x, axis):
     perm[axis], perm[-1] = perm[-1], perm[axis]
     y = reader.add("transpose", f"{name}_axis_last", [x], perm=tuple(perm))
     return reader.add("transpose", name, [reader.add(kind, f"{name}_{kind}", [y])], perm=tuple(perm))
+
+
+def clip(builder: Builder, name: str, x: str, low: float | None, high: float | None) -> str:
+    """Enter the values of x between two limits, either of which may be None; returns the name of the output."""
+    if low is None and high is None:
+        return x
+    if (low, high) == (-1, 1):
+        return _hard_tanh(builder, name, x)
+    if low is None:
+        return _with_constant(builder, "minimum", name, x, high)
+    if high is None and low:
+        return _with_constant(builder, "maximum", name, x, low)
+    y = _relu(
+        builder, name, builder.affine(f"{name}_from_0", x, 1, -low), max_value=None if high is None else high - low
+    )
+    return builder.affine(f"{name}_back", y, 1, low)

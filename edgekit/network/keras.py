@@ -81,9 +81,10 @@ def from_keras(model: "keras.Model") -> Network:
 
 
 def supported() -> str:
-    """The supported layers, for a message."""
+    """The supported layers, and the way around an unsupported one, for a message."""
     notes = _NOTES | {"Activation": f" ({', '.join(FUNCTIONS)})"}
-    return ", ".join([*(f"{kind}{notes.get(kind, '')}" for kind in LAYERS), "and augmentation such as RandomFlip"])
+    names = ", ".join(f"{kind}{notes.get(kind, '')}" for kind in LAYERS)
+    return f"{names}, and augmentation such as RandomFlip; or save it as .tflite with TensorFlow's converter"
 
 
 class Reader(Builder):
@@ -435,3 +436,19 @@ def _flatten(reader, layer, inputs):
 @_layer(*_NO_OP, "InputLayer")
 def _same(reader, layer, inputs):
     return inputs[0]
+
+
+@_layer("TimeDistributed")
+def _timedistributed(reader, layer, inputs):
+    """A layer over each step of a sequence; one that works on the last axis does so anyway."""
+    inner = layer.layer
+    if type(inner).__name__ not in ("Dense", "Activation", "ReLU", "LeakyReLU", *_NO_OP):
+        _refuse(layer, f"a {type(inner).__name__} inside")
+    return _read_layer(reader, Call(inner, (Name(inputs[0]),), {}, []))
+
+
+@_operation("ops.core.Cast", options=("dtype",))
+def _cast(reader, operation, x):
+    if not _keras().backend.is_float_dtype(operation.dtype):
+        _refuse(operation, f"dtype={operation.dtype!r}")
+    return x

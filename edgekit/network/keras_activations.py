@@ -1,6 +1,6 @@
 """Reads the activations of Keras: the layers that are one, and its operations with the names of functions."""
 
-from edgekit.network.functions import FUNCTIONS
+from edgekit.network.functions import FUNCTIONS, clip
 from edgekit.network.keras import _activation_of, _layer, _operation, _refuse
 
 # Layers
@@ -85,3 +85,11 @@ _unary_operation("ops.numpy.Abs", "abs")
 _unary_operation("ops.numpy.Log", "log")
 _unary_operation("ops.numpy.Sqrt", "sqrt")
 _unary_operation("ops.math.Rsqrt", "rsqrt")
+
+
+@_operation("ops.numpy.Clip", options=("x_min", "x_max"))
+def _clip(reader, operation, x):
+    low, high = float(operation.x_min), float(operation.x_max)
+    if not low < high:
+        _refuse(operation, f"the limits {low} and {high}")
+    return clip(reader, operation.name, x, low, high)

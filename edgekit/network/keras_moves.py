@@ -95,6 +95,24 @@ def _resized(reader, layer, name, size, interpolation):
     return reader.add(f"resize_{interpolation}", layer.name, [name], **options)
 
 
+@_layer("Resizing", makes=("resize_nearest", "resize_bilinear"))
+def _resizing(reader, layer, inputs):
+    _channels_last(layer)
+    if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio or layer.antialias:
+        _refuse(layer, "crop_to_aspect_ratio, pad_to_aspect_ratio or antialias")
+    return _resized(reader, layer, inputs[0], (layer.height, layer.width), layer.interpolation)
+
+
+@_layer("CenterCrop", makes=("strided_slice",))
+def _centercrop(reader, layer, inputs):
+    _channels_last(layer)
+    shape, size = reader.shapes[inputs[0]], (layer.height, layer.width)
+    if any(n < wanted for n, wanted in zip(shape, size, strict=False)):
+        _refuse(layer, f"a size of {size} of an input of shape {shape}")
+    begin = [(n - wanted) // 2 for n, wanted in zip(shape, size, strict=False)]
+    return follow(reader, layer, inputs[0], moves.sliced(shape, [*begin, 0], [*size, shape[-1]], [1, 1, 1]))
+
+
 @_layer("Permute", makes=("transpose",))
 def _permute(reader, layer, inputs):
     shape = reader.shapes[inputs[0]]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgekit.network.functions import FUNCTIONS
+from edgekit.network.functions import FUNCTIONS, clip
 from edgekit.onnx.arithmetic import _named, aligned
 from edgekit.onnx.layout import Value
 from edgekit.onnx.reader import register
@@ -86,20 +86,9 @@ def _hard_sigmoid(node):
 def _clip(node):
     value = node.value()
     low, high = (_limit(node, place, name) for place, name in ((1, "min"), (2, "max")))
-    reader, name = node.reader, node.name
     if low is not None and high is not None and not low < high:
         node.refuse(f"the limits {low} and {high}")
-    if (low, high) == (-1, 1):
-        return _named(value, FUNCTIONS["hard_tanh"](reader, name, value.name))
-    if low is None and high is None:
-        return value
-    if low is None:
-        return _named(value, node.add("minimum", [value.name, reader.constant(f"{name}_most", high)]))
-    if high is None and low:
-        return _named(value, node.add("maximum", [value.name, reader.constant(f"{name}_least", low)]))
-    x = reader.affine(f"{name}_from_0", value.name, 1, -low)
-    y = FUNCTIONS["relu"](reader, name, x, max_value=None if high is None else high - low)
-    return _named(value, reader.affine(f"{name}_back", y, 1, low))
+    return _named(value, clip(node.reader, node.name, value.name, low, high))
 
 
 def _limit(node, place, name):
