@@ -62,9 +62,11 @@ def compile_network(model: Graph, name: str, probe: str | None = None) -> Compil
     emit = (int8_ops if quantized else float_ops).EMIT
     owner = _owners(model, emit)
     taken = {*_kernel_names(), "ready"}
-    ids = names.identifiers([*model.shapes, *(f"{op.name} layer" for op in model.ops)], taken=taken)
-    layers = [ids[f"{op.name} layer"].removesuffix("_layer") for op in model.ops]
+    layers = [*names.identifiers([f"{op.name}" for op in model.ops], taken=taken).values()]
     steps, arena = _arrange(model, emit, layers, owner)
+    if len(set(_defined(steps))) < len(_defined(steps)):  # a_b of the op a_b_c is c of a
+        steps, arena = _arrange(model, emit, [f"op{n}_{layer}" for n, layer in enumerate(layers)], owner)
+    ids = names.identifiers(model.shapes, taken={*taken, *_defined(steps)})
     pasted = [kernel for step in steps if step for kernel in (step.kernel, *step.also)]
     kernels, includes = _paste(pasted, ["#include <string.h>"] if model.states else [])
     body = "\n".join(_invoke(model, owner, steps, ids, arena, "int8_t" if quantized else "float", probe))
@@ -259,6 +261,11 @@ def _scale(model, name):
         return ""
     q = model.quantization[name]
     return f", scale {q.scale:.6g}, zero point {q.zero_point}"
+
+
+def _defined(steps):
+    """The names of the constants that the ops define, so that no tensor gets one of these names."""
+    return [name for step in steps if step for name in re.findall(r"^static const \w+ (\w+)", step.constants, re.M)]
 
 
 def _kernel_names():

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT, require
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_codegen import compiled
 
 from edgekit import calibration, codegen, quantization, tflite
 from edgekit.codegen import names
@@ -128,3 +129,27 @@ def test_every_header_that_generated_c_includes_is_guarded():
     for name in included:
         with pytest.raises(ValueError, match="would hide"):
             names.check(name)
+
+
+def test_tensors_called_like_the_constants_of_ops_stay_apart_and_bit_exact(tmp_path):
+    """A tensor `conv_weights` beside an op `conv`, slopes called `p_slopes` of an op `p`, an op `conv_window`."""
+    random = np.random.default_rng(0)
+    weights, bias = random.normal(size=(4, 2, 2, 3)).astype(np.float32), np.zeros(4, np.float32)
+    more = random.normal(size=(4, 1, 1, 4)).astype(np.float32)
+    ops = (
+        Op("conv2d", "conv", ("conv_bias",), "conv_weights", weights, bias),
+        Op("prelu", "p", ("conv_weights", "p_slopes"), "conv_window"),
+        Op("conv2d", "conv_window", ("conv_window",), "conv_filters", more, bias),
+        Op("add", "conv_filters", ("conv_filters", "conv_window"), "arena"),
+    )
+    shapes = {"conv_bias": (5, 5, 3)} | dict.fromkeys(
+        ["conv_weights", "conv_window", "conv_filters", "arena"], (4, 4, 4)
+    )
+    shapes["p_slopes"] = (4,)
+    constants = {"p_slopes": random.normal(size=4).astype(np.float32)}
+    net = Network("names", "conv_bias", "arena", shapes, ops, constants=constants)
+    x = random.normal(size=(9, 5, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(compiled(net, tmp_path)(x), net.run(x), atol=1e-5)
+    int8 = quantization.quantize(net, calibration.calibrate(net, x))
+    q = int8.quantize_input(x)
+    np.testing.assert_array_equal(compiled(int8, tmp_path)(q), int8.run(q))
