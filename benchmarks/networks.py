@@ -110,6 +110,8 @@ def micro(data, network, q):
     """(outputs of Micro as int8, bytes of its arena) for int8 inputs."""
     from tflite_micro import runtime
 
+    from edgekit import tflite
+
     interpreter = runtime.Interpreter.from_bytes(
         data,
         arena_size=max(10 * len(data), 1 << 22),
@@ -118,7 +120,10 @@ def micro(data, network, q):
     arena = arena_of(interpreter)
     details = [interpreter.get_input_details(i) for i in range(len(network.inputs))]
     results = [[] for _ in network.outputs]
+    anew = any(tflite.OPERATORS[op.kind].goes_on for op in network.ops)
     for row in range(len(next(iter(q.values())))):
+        if anew:
+            interpreter.reset()
         for index, (name, detail) in enumerate(zip(network.inputs, details, strict=True)):
             values = as_in_the_file(network, name, q[name][row], detail["dtype"])
             interpreter.set_input(values.reshape(detail["shape"]), index)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InvalidValue, UnknownName
-from edgekit.network import Batch, Network, batch_size, by_name, check_images
+from edgekit.network import OPS, Batch, Network, Op, batch_size, by_name, check_images
 from edgekit.network.windows import one_thread
 
 # How the range of a tensor is chosen: see `calibrate`.
@@ -21,7 +21,8 @@ class Ranges:
     """The range of every tensor.
 
     Attributes:
-        limits: dict from tensor name to (low, high), real values: the range that int8 has to cover.
+        limits: dict from tensor name to (low, high), real values: the range that int8 has to cover. An op that keeps
+            values inside, such as the cell of an LSTM, has an entry of its own: see `inside`.
         histograms: dict from tensor name to (counts, edges), as `numpy.histogram` gives them; empty unless they were
             asked for or the observer needed them.
         observer: how the limits were chosen.
@@ -35,6 +36,11 @@ class Ranges:
         if tensor not in self.limits:
             raise UnknownName(f"no tensor is called {tensor!r}; calibrated are {', '.join(self.limits)}")
         return self.limits[tensor]
+
+
+def inside(op: Op) -> str:
+    """The name under which `Ranges` has the values that an op keeps inside (`Kind.inside`)."""
+    return f"{op.output} (inside)"
 
 
 def calibrate(
@@ -104,11 +110,16 @@ def _calibrate(network, images, observer, percentile, histograms, progress):
 
 
 def _walk(network, images, progress):
-    if not progress:
-        return network.walk(images)
-    from tqdm.auto import tqdm
+    batches = network.walk(images)
+    if progress:
+        from tqdm.auto import tqdm
 
-    return tqdm(network.walk(images), total=-(-batch_size(images) // 8), desc="calibrating", unit="batch")
+        batches = tqdm(batches, total=-(-batch_size(images) // 8), desc="calibrating", unit="batch")
+    keeping = [op for op in network.ops if OPS[op.kind].inside]
+    for tensors in batches:
+        for op in keeping:
+            tensors[inside(op)] = OPS[op.kind].inside(op, [tensors[name] for name in op.inputs])
+        yield tensors
 
 
 def _widened(low, high):

@@ -22,6 +22,7 @@ def options(kind, random):
         "depthwise_conv2d": lambda: weights(random, 1, 3, 2, 2 * CHANNELS, out=2 * CHANNELS) | window,
         "fully_connected": lambda: weights(random, 5, SIDE * SIDE * CHANNELS, out=5),
         "transpose_conv2d": lambda: weights(random, 5, 3, 2, CHANNELS, out=5) | window | {"output_size": (11, 6)},
+        "lstm": lambda: weights(random, 4 * 5, SIDE * CHANNELS + 5, out=4 * 5) | {"cell_clip": 0.8},
         "average_pool2d": lambda: {"pool": (3, 2)} | window,
         "max_pool2d": lambda: {"pool": (3, 2)} | window,
         "concatenate": lambda: {"axis": 2},
@@ -65,6 +66,10 @@ def network(kind, seed=0, **changes):
         shapes["row"] = (SIDE * SIDE * CHANNELS,)
         ops.append(Op("reshape", "as_row", (sources[0],), "row"))
         sources = ["row"]
+    if kind == "lstm":
+        shapes["rows"] = (SIDE, SIDE * CHANNELS)
+        ops.append(Op("reshape", "as_rows", (sources[0],), "rows"))
+        sources = ["rows"]
     if kind == "mul":  # one factor for each channel, as in squeeze and excite
         ops.append(Op("mean", "squeeze", (sources[1],), "factors", keepdims=True))
         shapes["factors"] = (1, 1, CHANNELS)

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, reject, settings
 from hypothesis import strategies as st
 
-from edgekit.calibration import Ranges, calibrate
+from edgekit.calibration import Ranges, calibrate, inside
 from edgekit.errors import InvalidValue
 from edgekit.network import OPS, Network, Op, output_shape
 from edgekit.quantization import quantize
@@ -34,6 +34,7 @@ IMAGE_OPS = (
     *MOVES,
     *RESIZES,
     "batch_matmul",
+    "lstm",
 )
 VECTOR_OPS = (
     *("fully_connected", "fully_connected", "add", "concatenate", "softmax", "log_softmax", "reshape"),
@@ -41,7 +42,7 @@ VECTOR_OPS = (
     *("pad", "strided_slice", "gather", "mirror_pad"),
     *ONE_VALUE,
 )
-SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS)  # on tensors of rank 1 and 2
+SEQUENCE_OPS = (*VECTOR_OPS, *REDUCTIONS, "lstm")  # on tensors of rank 1 and 2
 TWO_INPUTS = ("add", "sub", "mul", "maximum", "minimum", "squared_difference")
 
 
@@ -68,6 +69,10 @@ class _Maker:
             name = self.reshape(name)
             if kind == "reshape":
                 return
+        if kind == "lstm":
+            if len(shape) == 1:
+                return
+            name = self.rows(name)
         inputs, options = (name,), {}
         if kind in WINDOWS:
             options = self.window(shape, kind)
@@ -84,6 +89,11 @@ class _Maker:
         elif kind == "fully_connected":
             size = self.shapes[name][0]
             options = self.weights((draw(st.integers(1, 12)), size), 0)
+        elif kind == "lstm":
+            units, (_, size) = draw(st.integers(1, 7)), self.shapes[name]
+            options = self.weights((4 * units, size + units), 0) | {
+                "cell_clip": draw(st.sampled_from([0.0, 0.5, 10.0]))
+            }
         elif kind in TWO_INPUTS:
             fits = [other for other in names if _fits(shapes[other], shape)]
             other = draw(st.sampled_from(fits)) if draw(st.integers(0, 2)) else self.constant(shape)
@@ -124,6 +134,16 @@ class _Maker:
         to = (size,) if flat else (1, (n := self.draw(st.sampled_from(sides))), size // n)
         output = f"t{len(self.ops)}"
         self.shapes[output] = to
+        self.ops.append(Op("reshape", f"reshape_{len(self.ops)}", (name,), output))
+        return output
+
+    def rows(self, name):
+        """A tensor of rank 2 with the values of this one."""
+        shape = self.shapes[name]
+        if len(shape) == 2:
+            return name
+        output = f"t{len(self.ops)}"
+        self.shapes[output] = (shape[0], int(np.prod(shape[1:])))
         self.ops.append(Op("reshape", f"reshape_{len(self.ops)}", (name,), output))
         return output
 
@@ -239,7 +259,7 @@ def ranges_of(draw, network):
         size = 10.0 ** draw(st.floats(-2, 2))
         return calibrate(network, random.normal(0, size, (4, *network.shapes[network.input])))
     limits = {}
-    for name in network.shapes:
+    for name in (*network.shapes, *(inside(op) for op in network.ops if OPS[op.kind].inside)):
         width = 10.0 ** draw(st.floats(-2, 2))
         place = draw(st.sampled_from([0.0, 0.0, 0.25, 0.5, 0.9, 1.0]))
         limits[name] = (-place * width, (1 - place) * width)

@@ -42,6 +42,8 @@ def micro(data, rows, tensors=None):
     )
     results = []
     for row in zip(*(rows.values() if isinstance(rows, dict) else [rows]), strict=True):
+        if _has_lstm(data):
+            interpreter.reset()  # it would go on where it ended
         for place, value in enumerate(row):
             interpreter.set_input(value[None], place)
         interpreter.invoke()
@@ -53,6 +55,14 @@ def micro(data, rows, tensors=None):
     if tensors is None:
         return np.stack(results)
     return {name: np.stack([result[name] for result in results]) for name in tensors}
+
+
+def _has_lstm(data):
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    return BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM in {
+        each.builtinCode for each in tflite.unpack(data).operatorCodes
+    }
 
 
 _TRIED = """

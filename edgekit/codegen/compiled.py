@@ -271,7 +271,8 @@ def _defined(steps):
 def _kernel_names():
     """Every name that a kernel file defines, so that no tensor gets one of these names."""
     text = "".join(path.read_text() for path in sorted(KERNELS.rglob("*.h")))
-    return set(re.findall(r"(\w+)\(", text)) | set(re.findall(r"\} (\w+);", text))
+    arrays = re.findall(r"^static const \w+ (\w+)\[", text, re.M)
+    return {*re.findall(r"(\w+)\(", text), *re.findall(r"\} (\w+);", text), *arrays}
 
 
 def _paste(kernels, others=()):

@@ -2,13 +2,13 @@
 
 from math import isinf, prod
 
-from edgekit.codegen import copy_ops, two_inputs
+from edgekit.codegen import copy_ops, lstm, two_inputs
 from edgekit.codegen.header import number
 from edgekit.codegen.step import Step, array, matrices, not_after, pool_overlap, reduction, repeated_slopes, window
 from edgekit.network import MOVING, Dispatch, activations, resizing
 
 # function(model, op, layer, room): an op of a `Network` as a `Step`, or None if its output is its input. `layer` is the
-# beginning of its C names, and `room` the bytes of scratch that it may use; no float op uses scratch.
+# beginning of its C names, and `room` the bytes of scratch that it may use; only an LSTM uses scratch.
 EMIT = Dispatch("edgekit/codegen/float_ops.py")
 EMIT.register("reshape", "rescale")(copy_ops.nothing)
 
@@ -28,6 +28,11 @@ def _fully_connected(model, op, layer, room):
     rows = prod(model.shapes[op.output][:-1])
     call = f"fully_connected_float({rows}, {depth}, {channels}, &{layer}_filters, {{in0}}, {{out}});"
     return Step("float/fully_connected.h", call, _filters(op, layer))
+
+
+@EMIT.register("lstm")
+def _lstm(model, op, layer, room):
+    return lstm.float32(model, op, layer)
 
 
 @EMIT.register("average_pool2d", "max_pool2d")

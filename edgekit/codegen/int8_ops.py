@@ -4,13 +4,14 @@ from math import prod
 
 import numpy as np
 
-from edgekit.codegen import copy_ops, two_inputs
+from edgekit.codegen import copy_ops, lstm, two_inputs
 from edgekit.codegen.arena import Rule
 from edgekit.codegen.step import (
     Step,
     anywhere,
     array,
     exactly,
+    int32,
     matrices,
     not_after,
     not_before,
@@ -125,6 +126,11 @@ def _fully_connected(model, op, layer, room):
     call = f"fully_connected_int8({rows}, {depth}, {channels}, &{layer}_filters, {{in0}}, {{out}}, {{scratch}});"
     overlap = anywhere if rows == 1 else not_after if channels <= depth else None
     return Step("int8/fully_connected.h", call, _filters(model, op, layer), 2 * depth, overlap)
+
+
+@EMIT.register("lstm")
+def _lstm(model, op, layer, room):
+    return lstm.int8(model, op, layer)
 
 
 @EMIT.register("add", "sub", "mul", "maximum", "minimum", "squared_difference")
@@ -287,7 +293,7 @@ def _filters(model, op, layer, weights=None):
     return "\n".join(
         [
             array("int8_t", f"{layer}_weights", op.weights if weights is None else weights),
-            array("int32_t", f"{layer}_bias", op.bias, literal=_int32),
+            array("int32_t", f"{layer}_bias", op.bias, literal=int32),
             array("int32_t", f"{layer}_multiplier", multipliers),
             array("int8_t", f"{layer}_shift", shifts + CAREFUL * careful),
             f"static const filters_int8 {layer}_filters = {{\n"
@@ -304,7 +310,3 @@ def _largest_accumulator(model, op):
     weights = by_channel(op.weights, op.kind).astype(np.int64)
     products = np.maximum(weights * (127 - zero_point), weights * (-128 - zero_point))
     return products.sum(axis=1) + op.bias
-
-
-def _int32(value):
-    return str(value) if value > -(2**31) else "(-2147483647 - 1)"

@@ -146,6 +146,11 @@ def array(kind: str, name: str, values: ArrayLike, literal: Callable[[Any], str]
     return f"static const {kind} {name}[{len(texts)}] = {{\n    " + ",\n    ".join(lines) + "\n};"
 
 
+def int32(value: int) -> str:
+    """The C literal of an int32."""
+    return str(value) if value > -(2**31) else "(-2147483647 - 1)"
+
+
 def pool_overlap(model: Graph, op: Op, value_bytes: int = 1) -> Overlap:
     """The overlap of an op that, row by row and pixel by pixel, reads a window and then writes one output pixel."""
     _, width, channels = model.shapes[op.inputs[0]]

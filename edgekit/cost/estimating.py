@@ -29,7 +29,7 @@ MEGAHERTZ = (80, 160, 240)
 # instructions with ESP-NN were counted.
 CYCLES_PER_INSTRUCTION = 1.19
 # Instructions of the kernels on an ESP32's core, measured on the car network: (each multiply-accumulate, each output).
-_ESTIMATE = {"conv2d": (1.25, 28), "depthwise_conv2d": (3.0, 45), "fully_connected": (8, 60)}
+_ESTIMATE = {"conv2d": (1.25, 28), "depthwise_conv2d": (3.0, 45), "fully_connected": (8, 60), "lstm": (8.3, 800)}
 _ESTIMATE_OTHERS = (8, 100)
 # A float multiply-accumulate with its loads, in the plain loops of the float kernels, and an exp or tanh.
 _ESTIMATE_FLOAT = (9, 40)

@@ -6,8 +6,10 @@ building    collects the ops of a network while it is read, whatever its format;
 functions   activations as the ops that compute them
 keras       reads a Keras model: keras_windows its convolutions, poolings and reductions, keras_activations its
             activations, keras_arithmetic its arithmetic, keras_moves all that move values, keras_attention matrix
-            products; keras_files opens files, keras_check compares a network that was read with its model
+            products, keras_recurrent its LSTM; keras_files opens files, keras_check compares a network that was read
+            with its model
 moves       where each value of a moved tensor comes from, and which ops make up a movement
+lstm        the arithmetic of an LSTM in float32
 resizing    between which pixels a bilinear resize lies
 windows     sliding windows in NumPy, shared by the float and the int8 arithmetic
 states      the values that a network keeps from one inference to the next
@@ -22,6 +24,7 @@ from edgekit.network import (
     keras_arithmetic,  # noqa: F401 (it enters its functions)
     keras_attention,  # noqa: F401 (it enters its functions)
     keras_moves,  # noqa: F401 (it enters its functions)
+    keras_recurrent,  # noqa: F401 (it enters its layer)
     keras_windows,  # noqa: F401 (it enters its layers)
 )
 from edgekit.network.dispatch import Dispatch

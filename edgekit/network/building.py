@@ -75,6 +75,17 @@ class Builder:
             parts = [first, *parts[moves.MOST_JOINED :]]
         return parts[0] if len(parts) == 1 else self.add("concatenate", name, parts, axis=axis)
 
+    def backwards(self, name: str, source: str) -> str:
+        """Enter a slice with the rows of a sequence in the reverse order; returns the name of its output."""
+        rows, size = self.shapes[source]
+        return self.add("strided_slice", name, [source], begin=(rows - 1, 0), size=(rows, size), steps=(-1, 1))
+
+    def last_row(self, name: str, source: str) -> str:
+        """Enter a slice with the last row of a sequence; returns the name of its output, of one axis."""
+        rows, size = self.shapes[source]
+        last = self.add("strided_slice", name, [source], begin=(rows - 1, 0), size=(1, size), steps=(1, 1))
+        return self.reshape(f"{name}_row", [last], (size,))
+
     def dense(self, name: str, source: str, kernel: np.ndarray, bias: np.ndarray) -> str:
         """Enter a fully connected layer over the last axis, which is a 1 x 1 convolution for an image.
 

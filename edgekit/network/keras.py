@@ -43,6 +43,7 @@ _NO_OP = (
 _NOTES = {
     "ReLU": " (without a threshold)",
     "Concatenate": " (not along the batch)",
+    "Bidirectional": " (of LSTM)",
 }
 
 

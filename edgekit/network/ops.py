@@ -6,6 +6,7 @@ Layouts are TensorFlow Lite's. A tensor's shape has no batch and its channels ar
     transpose_conv2d    (out, height, width, in)
     depthwise_conv2d    (1, height, width, out), where out = in * multiplier
     fully_connected     (out, in)
+    lstm                (4 * units, in + units): see `edgekit.network.lstm`
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import broadcasting, moves, resizing, windows
+from edgekit.network import broadcasting, lstm, moves, resizing, windows
 from edgekit.network.dispatch import Dispatch
 
 Shape = tuple[int, ...]  # of a tensor, without the batch
@@ -40,7 +41,7 @@ class Op:
         output: name of the tensor that it writes.
         weights: float32 in a `Network`, int8 in a `QuantizedNetwork`, None if the kind has none.
         bias: float32 or int32, shape (out,); None if the kind has none.
-        weight_scales: float32, shape (out,) or (1,); only in a `QuantizedNetwork`.
+        weight_scales: float32, shape (out,) or (1,), or one for each of `Kind.blocks`; only in a `QuantizedNetwork`.
         stride: (vertical, horizontal).
         padding: "same" or "valid".
         dilation: (vertical, horizontal) distance of neighboring cells of the window.
@@ -63,6 +64,8 @@ class Op:
         indices: along `axis`, of a gather.
         align_corners, half_pixel_centers: how a resize places pixels, as in TensorFlow.
         transposed: of a batch_matmul: whether its first and its second input are transposed first.
+        cell_clip: the largest absolute value of an LSTM's cell; 0 if there is no bound.
+        inner_bits: in a `QuantizedNetwork`: the values that an op keeps inside are in steps of 2^-inner_bits.
     """
 
     kind: str
@@ -95,6 +98,8 @@ class Op:
     align_corners: bool = False
     half_pixel_centers: bool = False
     transposed: tuple[bool, bool] = (False, False)
+    cell_clip: float = 0.0
+    inner_bits: int | None = None
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -128,6 +133,10 @@ class Kind:
         finest: the same where it is no such share: function from the scales of its inputs to a scale, which that of its
             int8 output must exceed.
         scales_through: whether f(s * x) = s * f(x) for every channel's s > 0, as equalization needs it.
+        blocks: for a kind whose weights are several matrices, which have a scale each in int8: function from the op to
+            the parts of its weights that these are.
+        inside: for a kind that keeps values inside whose range int8 must know: function from the op and its inputs to
+            these values.
         offsets: for a kind that only moves values, function from the op and its input's shape to the offsets that say
             where each value stands in the input; see `edgekit.network.moves`.
     """
@@ -143,6 +152,8 @@ class Kind:
     narrowest: float = 0.0
     finest: Callable[[Sequence[float]], float] = lambda scales: 0.0
     scales_through: bool = False
+    blocks: Callable[[Op], list[tuple[slice, slice]]] | None = None
+    inside: Callable[[Op, Sequence[np.ndarray]], np.ndarray] | None = None
     offsets: Callable[[Op, Shape], list[np.ndarray]] | None = None
 
 
@@ -246,6 +257,19 @@ def _transpose_conv2d(op, inputs, shape):
 def _fully_connected(op, inputs, shape):
     rows = inputs[0].reshape(-1, op.weights.shape[1])
     return (rows @ op.weights.T + op.bias).reshape(len(inputs[0]), *shape)
+
+
+# Every input begins with an empty cell and an output of 0: nothing is kept from the one before.
+@kind(
+    "lstm",
+    options=("cell_clip",),
+    shape=lambda op, shapes: (shapes[0][0], lstm.units(op)),
+    macs=lambda op, shape: shape[0] * op.weights.size,
+    blocks=lstm.blocks,
+    inside=lambda op, inputs: lstm.run(inputs[0], op)[1],
+)
+def _lstm(op, inputs, shape):
+    return lstm.run(inputs[0], op)[0]
 
 
 def _broadcast(op, shapes):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Network
+from edgekit.network import OPS, WEIGHTED, Network
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FIXED, Quantization, activation_quantization, by_channel, from_channels
 from edgekit.quantization.quantized import QuantizedNetwork
@@ -32,7 +32,8 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
         `QuantizedNetwork`.
 
     Raises:
-        ValueError: a number is missing, is not possible, or has another shape; the message names the op or tensor.
+        ValueError: a number is missing, is not possible, or has another shape; the message names the op or tensor. Or
+            the network has an LSTM.
     """
     network, leader = groups(network, FIXED)
     fixed = {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
@@ -55,6 +56,10 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
             q, scales = _weights(op, _get(weights, op.name, "op"))
             bias = _bias(op, tensors[op.inputs[0]].scale, scales)
             op = replace(op, weights=q, weight_scales=scales, bias=bias)
+        elif OPS[op.kind].blocks:
+            raise InvalidValue(
+                f"assemble takes no numbers for {op.name!r}, an {op.kind} with several scales: quantize chooses them"
+            )
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
     ends, states = (network.inputs, network.outputs), network.states

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Op
+from edgekit.network import OPS, WEIGHTED, Op
 from edgekit.quantization import formulas, integer
 from edgekit.quantization.parameters import output_bounds, requantization
 from edgekit.quantization.quantized import QuantizedNetwork
@@ -113,6 +113,9 @@ def _find(network, op):
     if not isinstance(op, str):
         op = op.name
     known = {each.name: each for each in network.ops if each.kind in WEIGHTED}
+    other = next((each for each in network.ops if each.name == op and OPS[each.kind].blocks), None)
+    if other is not None:
+        raise InvalidValue(f"{op!r} is an {other.kind}, whose steps explain does not show; it shows {', '.join(known)}")
     if op not in known:
         raise InvalidValue(f"no op with weights is called {op!r}; there are {', '.join(known)}")
     return known[op]

@@ -37,7 +37,7 @@ from edgekit.network import (
     resizing,
     windows,
 )
-from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax, tables
+from edgekit.quantization import arithmetic, fixed_point, formulas, log_softmax, lstm, tables
 from edgekit.quantization.fast_integer import Workspace, fast_step
 from edgekit.quantization.formulas import QMAX, QMIN, requantize
 from edgekit.quantization.parameters import (
@@ -231,6 +231,11 @@ def _weighted(network, op):
         return np.clip(requantize(accumulator, multipliers, shifts) + z_out, lowest, highest).astype(np.int8)
 
     return step
+
+
+@STEP.register("lstm")
+def _lstm(network, op):
+    return lambda inputs: lstm.run(network, op, inputs[0])
 
 
 @STEP.register("add", "sub")

@@ -101,6 +101,11 @@ def from_channels(rows: ArrayLike, op: Op) -> np.ndarray:
 
 def dequantized_weights(op: Op) -> np.ndarray:
     """The float32 weights of an op in int8: s_w * q."""
+    if blocks := OPS[op.kind].blocks:
+        real = np.empty(op.weights.shape, np.float32)
+        for scale, part in zip(op.weight_scales, blocks(op), strict=True):
+            real[part] = formulas.dequantize_weights(op.weights[part], scale[None], None)
+        return real
     return formulas.dequantize_weights(op.weights, op.weight_scales, channel_axis(op.kind))
 
 

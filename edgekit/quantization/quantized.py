@@ -4,10 +4,22 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekit.calibration import Ranges
+from edgekit.calibration import Ranges, inside
 from edgekit.errors import InvalidValue
-from edgekit.network import WEIGHTED, Batch, Graph, Network, Op, Results, States, as_results, by_name, check_input
-from edgekit.quantization import formulas, integer
+from edgekit.network import (
+    OPS,
+    WEIGHTED,
+    Batch,
+    Graph,
+    Network,
+    Op,
+    Results,
+    States,
+    as_results,
+    by_name,
+    check_input,
+)
+from edgekit.quantization import formulas, integer, lstm
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import (
     FINEST,
@@ -21,7 +33,6 @@ from edgekit.quantization.shared_scales import groups
 
 # How weights are rounded: see `quantize`.
 SCHEMES = ("per_channel", "per_tensor", "naive")
-_MOST_BIAS_STEPS = 2**21  # so that bias and accumulator stay well inside an int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +93,7 @@ def quantize(
         ranges: `Ranges` of its tensors, from `edgekit.calibration.calibrate`.
         scheme: of the weights: "per_channel" (a scale for each output channel; fully connected layers have one for the
             whole tensor, as the specification says), "per_tensor" (one scale for each op), or "naive" (no scale:
-            q = round(w)).
+            q = round(w)). An LSTM has one scale for each of its eight matrices.
         bits: bits of a weight, 2 to 8. Weights with fewer bits are also stored as int8.
         weights: the name of `scheme` in version 0.1.
 
@@ -98,7 +109,8 @@ def quantize(
         raise InvalidValue(f"scheme is one of {', '.join(SCHEMES)}, got {scheme!r}")
     if bits not in range(2, 9):
         raise InvalidValue(f"bits is a whole number from 2 to 8, got {bits!r}")
-    missing = set(network.shapes) - set(ranges.limits)
+    keeping = {inside(op) for op in network.ops if OPS[op.kind].inside}
+    missing = {*network.shapes, *keeping} - set(ranges.limits)
     if missing:
         raise InvalidValue(
             f"these ranges are of another network: the tensors {', '.join(sorted(missing))} were not calibrated"
@@ -109,6 +121,14 @@ def quantize(
         if op.kind in WEIGHTED:
             of_op = "per_tensor" if scheme == "per_channel" and op.kind == "fully_connected" else scheme
             op = _quantize_op(op, of_op, bits, tensors[op.inputs[0]].scale)
+        elif OPS[op.kind].blocks:
+            s_in, s_out = (tensors[name].scale for name in (op.inputs[0], op.output))
+            op = lstm.quantized(op, scheme, bits, s_in, ranges[inside(op)])
+            if lstm.overflows(op, s_in, s_out):
+                raise InvalidValue(
+                    f"int8 cannot compute {op.name!r}: the sums of a gate may be 2^18 or more; make its input or its "
+                    "weights smaller"
+                )
         ops.append(op)
     constants = {name: tensors[name].quantize(values) for name, values in network.constants.items()}
     ends, states = (network.inputs, network.outputs), network.states
@@ -130,7 +150,7 @@ def _quantize_op(op: Op, scheme: str, bits: int, input_scale: np.float32) -> Op:
         bias = np.abs(op.bias.astype(np.float64))
         if axis is None:
             bias = bias.max(keepdims=True)
-        scales = formulas.weight_scales(op.weights, axis, bits, bias / (float(input_scale) * _MOST_BIAS_STEPS))
+        scales = formulas.weight_scales(op.weights, axis, bits, bias / (float(input_scale) * lstm.MOST_BIAS_STEPS))
     q = formulas.round_weights(op.weights, scales, axis, bits)
     return replace(op, weights=q, weight_scales=scales, bias=formulas.quantize_bias(op.bias, input_scale, scales))
 

@@ -20,10 +20,12 @@ class Memory:
     Attributes:
         kept: function(op, shapes, width) to the bytes that the kernel keeps for the op.
         scratch: function(op, shapes, width) to the bytes that it needs while it runs; 0 for none.
+        pieces: how many tensors and pieces of scratch memory the op has that are planned and not counted otherwise.
     """
 
     kept: Bytes = lambda op, shapes, width: 64
     scratch: Bytes = lambda op, shapes, width: 0
+    pieces: int = 0
 
 
 def memory_of(op: Op) -> Memory:
@@ -55,6 +57,21 @@ def _sums(op, shapes, width):
     return 4 * prod(shapes[op.output]) if width == 1 else 0
 
 
+def _states(op, shapes, width):
+    """Of an LSTM: its numbers, and its output and cell, which last until the next inference."""
+    units = shapes[op.output][-1]
+    return 720 + _up(width * units) + _up(max(width, 2) * units)
+
+
+def _gates(op, shapes, width):
+    """Of an LSTM: four vectors as wide as its cell."""
+    return 4 * _up(max(width, 2) * shapes[op.output][-1])
+
+
+def _up(size):
+    return -(-size // 16) * 16
+
+
 _USUAL = Memory()
 _REDUCED = Memory(scratch=lambda op, shapes, width: 32)
 _SUMMED = Memory(scratch=lambda op, shapes, width: 32 + _sums(op, shapes, width))
@@ -65,6 +82,7 @@ _MEMORY = {
         _by_channel, scratch=lambda op, shapes, width: 4 * prod(shapes[op.output]) if width == 1 else 0
     ),
     "fully_connected": Memory(_connected),
+    "lstm": Memory(_states, _gates, 5),  # both states, and the other three vectors
     "batch_matmul": Memory(_transposed_copies),
     # ESP-NN's softmax takes 4 bytes for each value of a row; Micro's own takes nothing.
     "softmax": Memory(

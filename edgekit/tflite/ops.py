@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.network import OPS, Op, windows
+from edgekit.quantization import Quantization
+from edgekit.tflite import lstm
 
 
 def _no_options(writer: Any, op: Op, options: Any) -> None:
@@ -23,7 +25,7 @@ def _reads_nothing(call: Any) -> dict[str, Any]:
 
 
 # Words of an operator's name that Micro's resolver does not write with only the first letter in capitals.
-_MICRO_WORDS = {"2D": "2D", "PADV2": "PadV2", "MATMUL": "MatMul"}
+_MICRO_WORDS = {"2D": "2D", "PADV2": "PadV2", "MATMUL": "MatMul", "LSTM": "LSTM"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Operator:
         also: other operator codes that are read as this kind.
         write: function(writer, op, options) that fills in the options; a fused activation is filled in by the writer.
         constants: function(writer, op) to the tensors that it reads besides activations; None if it has none.
+        intermediates: function(writer, op) to the tensors that it has besides inputs and outputs; None if it has none.
+        output_steps: function(call) to the `Quantization` in which its int8 output is computed, where the file may say
+            another for it, though every runtime copies the bytes; None if the file's counts.
+        goes_on: whether a runtime begins with what the inference before left, unless it is reset.
+        own_activation: whether `read` and `write` also care for the fused activation, which belongs to the op.
         least_version: function(network, op) to the version that this op needs, if that can be more.
         order: the places in the file of the operator's inputs, if they are not activations, weights, bias, constants.
         read: function(call: `call.Call`) to the attributes of the `Op`, except the fused activation.
@@ -54,6 +61,10 @@ class Operator:
     also: tuple[str, ...] = ()
     write: Callable[[Any, Op, Any], None] = _no_options
     constants: Callable[[Any, Op], list[int]] | None = None
+    intermediates: Callable[[Any, Op], list[int]] | None = None
+    output_steps: Callable[[Any], Quantization] | None = None
+    goes_on: bool = False
+    own_activation: bool = False
     least_version: Callable[[Any, Op], int] = lambda network, op: 1
     order: tuple[int, ...] | None = None
     read: Callable[[Any], dict[str, Any]] = _reads_nothing
@@ -304,6 +315,18 @@ OPERATORS = {
         write=_write_fully_connected,
         read=_read_fully_connected,
         without_batch=True,
+    ),
+    "lstm": Operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        "UnidirectionalSequenceLSTMOptions",
+        1,
+        write=lstm.write,
+        constants=lstm.constants,
+        intermediates=lstm.intermediates,
+        output_steps=lstm.state_steps,
+        goes_on=True,
+        own_activation=True,
+        read=lstm.read,
     ),
     "add": Operator("ADD", "AddOptions", without_batch=True),
     "sub": Operator("SUB", "SubOptions", without_batch=True),

@@ -41,6 +41,7 @@ def from_bytes(data: bytes, name: str | None = None) -> Network | QuantizedNetwo
         out, because `predict` does the same. A uint8 input or output becomes int8: all values are 128 lower. Weights in
         float16 are read as float32. So are int8 weights between float32 activations (a dynamic range file): LiteRT
         quantizes the activations of such a file on the way, differently for each input, and the network here does not.
+        An LSTM begins with an empty cell at each input; on a device, TensorFlow Lite Micro must be reset for that.
 
     Raises:
         ValueError: the bytes are no .tflite file, the file is damaged, or an op is not supported; the message names the
@@ -269,8 +270,9 @@ class _Reader:
         self.activation(output, full)
         if OPERATORS[kind].rescaled_before:
             op = self.rescaled(op)
-        self.ops.append(op)
-        self.check(call, op)
+        copied = self.in_own_steps(call, op) if self.quantization and OPERATORS[kind].output_steps else [op]
+        self.ops.extend(copied)
+        self.check(call, copied[0])
 
     def options(self, code, operator):
         """The options of an operator; those of a file without any have the schema's values."""
@@ -309,6 +311,17 @@ class _Reader:
         self.ops.append(Op("rescale", name, (source,), name))
         return replace(op, inputs=(name,))
 
+    def in_own_steps(self, call, op):
+        """The op, and a copy of its output where the file's steps are not those in which it is computed."""
+        steps, shape = OPERATORS[op.kind].output_steps(call), self.shapes[op.output]
+        if steps == self.quantization[op.output]:
+            return [op]
+        name = self.part_name(call.output)
+        self.shapes[name], self.full[name], self.quantization[name] = shape, self.full[op.output], steps
+        options = {"begin": (0,) * len(shape), "size": shape, "steps": (1,) * len(shape)}
+        copy = Op("strided_slice", self.op_name(call.output), (name,), op.output, **options)
+        return [replace(op, output=name), copy]
+
     def scale(self, index):
         """The scale of a tensor; None if it has none."""
         q = self.graph.tensors[index].quantization
@@ -316,6 +329,8 @@ class _Reader:
 
     def fused(self, call, kind):
         """The activation that is fused into an op."""
+        if OPERATORS[kind].own_activation:
+            return {}
         fused = getattr(call.options, "fusedActivationFunction", 0)
         if fused not in self.activations or (fused and not has_activation(kind)):
             codes = {code: name for name, code in vars(self.schema.ActivationFunctionType).items()}
@@ -334,7 +349,7 @@ class _Reader:
         if not self.quantization:
             return
         result = self.quantization[op.output]
-        if op.weight_scales is not None:
+        if OPS[op.kind].weighted:
             self.check_weight_scales(call, op)
         if op.kind in FIXED and result != FIXED[op.kind]:
             call.refuse(f"the output scale {result.scale} and zero point {result.zero_point}")

@@ -46,7 +46,8 @@ def without_variables(file: File, model: Any, graphs: Sequence[Operators]) -> Op
     if set(begins) != set(range(1, len(graphs))):
         raise InvalidValue(
             f"this .tflite file holds {len(graphs)} subgraphs (control flow); supported are one, and others that set "
-            "variables before the first inference (CALL_ONCE)"
+            "variables before the first inference (CALL_ONCE). An LSTM of Keras 3 becomes a loop in such a file: give "
+            "its Keras model"
         )
     variables = _Variables(file)
     for index in range(1, len(graphs)):

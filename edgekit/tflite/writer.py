@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import Graph, Op
+from edgekit.network import OPS, Graph, Op
 from edgekit.quantization import QuantizedNetwork, channel_axis
 from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
 from edgekit.tflite.variables import VariableWriter
@@ -138,6 +138,20 @@ class Writer:
         q = self.quantization[tensor]
         return self._tensor(name, (), self.type, self._scales([q.scale], [q.zero_point]), q.quantize(np.float32(real)))
 
+    def array(self, name: str, values: np.ndarray, scale: float | np.floating | None = None) -> int:
+        """Enter constants in their own type, with this scale if they have one; returns the index of their tensor."""
+        kind = getattr(self.schema.TensorType, values.dtype.name.upper())
+        return self._tensor(name, values.shape, kind, None if scale is None else self._scales([scale], [0]), values)
+
+    def unknown(
+        self, name: str, shape: tuple[int, ...], kind: str, steps: tuple[Any, int] | None = None, variable: bool = False
+    ) -> int:
+        """Enter a tensor without values, with (scale, zero point) if it has them; returns its index."""
+        scales = None if steps is None else self._scales([steps[0]], [steps[1]])
+        index = self._tensor(name, shape, getattr(self.schema.TensorType, kind), scales)
+        self.tensors[index].isVariable = variable
+        return index
+
     def _weights(self, op):
         name, weights, bias = op.name, op.weights, op.bias
         if not self.quantization:
@@ -158,7 +172,7 @@ class Writer:
 
     def _operator(self, op, inputs, output):
         kind = OPERATORS[op.kind]
-        if op.weights is not None:
+        if OPS[op.kind].weighted:
             inputs = [*inputs, *self._weights(op)]
         if kind.constants:
             inputs = [*inputs, *kind.constants(self, op)]
@@ -166,6 +180,8 @@ class Writer:
         version = max(version, kind.least_version(self.network, op))
         options = (kind.options, self._options(op, kind.options)) if kind.options else None
         self.operator(kind.code, kind.written(inputs), [output], options, version)
+        if kind.intermediates:
+            self.operators[-1].intermediates = kind.intermediates(self, op)
 
     def operator(
         self, code: str, inputs: list[int], outputs: list[int], options: tuple[str, Any] | None = None, version: int = 1

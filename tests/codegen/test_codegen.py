@@ -97,7 +97,8 @@ def every_op():
     y = layers.GlobalAveragePooling2D()(x)
     z = layers.Multiply()([x, layers.Activation("sigmoid")(y)]) * 2 - np.ones((3, 1, 1))
     y = layers.Minimum()([layers.Maximum()([z, y]), keras.ops.square(z - x), keras.ops.subtract(np.eye(2, 6), z)])
-    x = layers.Concatenate()([layers.Flatten()(moved(x)), layers.Flatten()(y)])
+    z = layers.LSTM(4)(layers.LSTM(9, return_sequences=True)(keras.ops.max(y, axis=1)))
+    x = layers.Concatenate()([layers.Flatten()(moved(x)), layers.Flatten()(y), z])
     return network.from_keras(keras.Model(source, layers.Dense(5, activation="softmax")(x), name="every op"))
 
 
@@ -123,6 +124,7 @@ def every_window():
     y = layers.DepthwiseConv2D(3, strides=3, padding="same", depth_multiplier=2)(x)
     y = layers.DepthwiseConv2D((2, 1), dilation_rate=(3, 1))(y)
     z = layers.Conv1D(4, 3, padding="causal", dilation_rate=2)(layers.Reshape((24, 15))(x))
+    z = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(z)
     z = layers.Conv1DTranspose(2, 4, strides=3)(layers.MaxPooling1D(5, padding="same")(z))
     ends = [layers.GlobalMaxPooling2D()(y), layers.GlobalAveragePooling1D()(z), keras.ops.sum(x, axis=(1, 3))]
     return network.from_keras(

@@ -9,7 +9,6 @@ from edgekit import calibration, network, quantization, tflite
 
 # Those that are not read yet, and how the refusal begins.
 NOT_YET = {
-    "lstm_window": "layer 'lstm' is a LSTM",
     "gru_window": "layer 'gru' is a GRU",
 }
 

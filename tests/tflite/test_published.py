@@ -19,13 +19,13 @@ INT8 = {
     "mww_v2_vad.tflite": 18,
     "qat_small_i8.tflite": 4,
     "tflm_hello_int8.tflite": 3,
+    "tflm_lstm_int8.tflite": 4,
     "tflm_micro_speech.tflite": 4,
     "tflm_simple_add.tflite": 1,
 }
 FLOAT = {"mlperf_kws_fp32.tflite": 13}
 REFUSED = {
     "coral_mobilenet_v1_0.25_128_quant.tflite": "this file computes in uint8, an older form",
-    "tflm_lstm_int8.tflite": "UNIDIRECTIONAL_SEQUENCE_LSTM, which is not supported",
 }
 pytestmark = published.needs_networks
 
