@@ -6,7 +6,7 @@ layout        in which order a tensor holds its axes: ONNX has channels first, a
 reader        collects the ops, one node after the other
 patterns      finds operators that exporters write as several
 constants     computes nodes whose inputs are constants
-windows, arithmetic, activations, movements, products
+windows, arithmetic, activations, movements, products, recurrent
               what each operator becomes
 flattened     leaves out transposes that the weights after them can take
 check         compares the network with ONNX's reference, node by node and as a whole

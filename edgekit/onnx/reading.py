@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgekit.errors import InvalidValue
 from edgekit.network import Network, check_numbers, folding
-from edgekit.onnx import activations, arithmetic, movements, products, windows  # noqa: F401 (they enter their functions)
+from edgekit.onnx import activations, arithmetic, movements, products, recurrent, windows  # noqa: F401 (they enter their functions)
 from edgekit.onnx.check import check
 from edgekit.onnx.flattened import ordered_weights, read_ops
 from edgekit.onnx.model import opened

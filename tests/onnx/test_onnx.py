@@ -19,7 +19,7 @@ from edgekit.onnx import layout
 from edgekit.onnx.reader import NODES
 
 RANDOM = np.random.default_rng(0)
-IMAGE, SEQUENCE, ROWS, ROW = (1, 4, 6, 6), (1, 4, 9), (1, 5, 6), (1, 6)
+IMAGE, SEQUENCE, ROWS, ROW, STEPS = (1, 4, 6, 6), (1, 4, 9), (1, 5, 6), (1, 6), (7, 1, 3)
 
 
 def real(*shape):
@@ -45,6 +45,11 @@ def one(operator, shape=IMAGE, opset=17, inputs=(), outputs=("y",), **attributes
     constants = {f"c{place}": values for place, values in enumerate(inputs) if values is not None}
     node = helper.make_node(operator, names, outputs, "the_node", **attributes)
     return file([node], shape, opset, constants, outputs)
+
+
+def gates(directions):
+    """The weights and biases of an LSTM from 3 values to 2."""
+    return [real(directions, 8, 3), real(directions, 8, 2), real(directions, 16)]
 
 
 conv = (real(6, 4, 3, 3), real(6))
@@ -162,6 +167,20 @@ OPERATORS = {
         ],
         opset=18,
     ),
+    "LSTM": one("LSTM", STEPS, inputs=gates(1), hidden_size=2),
+    "LSTM without a bias": one("LSTM", STEPS, inputs=gates(1)[:2], hidden_size=2),
+    "LSTM and its last output": one("LSTM", STEPS, inputs=gates(1), outputs=("y", "h"), hidden_size=2),
+    "LSTM, only its last output": file(
+        [helper.make_node("LSTM", ["x", "w", "r", "b"], ["all", "y", "cell"], hidden_size=2)],
+        STEPS,
+        constants=dict(zip("wrb", gates(1), strict=True)),
+    ),
+    "LSTM backwards": one("LSTM", STEPS, inputs=gates(1), outputs=("y", "h"), hidden_size=2, direction="reverse"),
+    "LSTM both ways": one("LSTM", STEPS, inputs=gates(2), outputs=("y", "h"), hidden_size=2, direction="bidirectional"),
+    "LSTM, the batch first": one("LSTM", (1, 7, 3), inputs=gates(1), outputs=("y", "h"), hidden_size=2, layout=1),
+    "LSTM from 0": one(
+        "LSTM", STEPS, inputs=[*gates(1), np.int32([7]), np.zeros((1, 1, 2), np.float32)], hidden_size=2
+    ),
     "Sqrt and Reciprocal": file(
         [
             helper.make_node("Abs", ["x"], ["a"]),
@@ -235,7 +254,16 @@ REFUSED = [
     (b"", "this is no ONNX model"),
     (b"\x08\x08\x12", "this is no ONNX model, or it is damaged"),
     (OPERATORS["Conv"][:-40], "ONNX"),
-    (one("LSTM", SEQUENCE, inputs=[real(1, 8, 9), real(1, 8, 2)], hidden_size=2), "'the_node' is a LSTM"),
+    (one("GRU", STEPS, inputs=[real(1, 6, 3), real(1, 6, 2)], hidden_size=2), "'the_node' is a GRU"),
+    (one("LSTM", (7, 2, 3), inputs=gates(1), hidden_size=2), "a sequence with a batch of 1 is supported"),
+    (one("LSTM", STEPS, inputs=gates(1), hidden_size=2, clip=3.0), "clip=3.0"),
+    (one("LSTM", STEPS, inputs=gates(1), hidden_size=2, input_forget=1), "input_forget=1"),
+    (one("LSTM", STEPS, inputs=gates(1), hidden_size=2, direction="up"), "direction='up'"),
+    (one("LSTM", STEPS, inputs=gates(1), hidden_size=2, activations=["Relu"] * 3), "the activations Relu, Relu, Relu"),
+    (one("LSTM", STEPS, inputs=[*gates(1), np.int32([4])], hidden_size=2), "sequence_lens other than all steps"),
+    (one("LSTM", STEPS, inputs=[*gates(1), None, real(1, 1, 2)], hidden_size=2), "an initial output other than 0"),
+    (one("LSTM", STEPS, inputs=[*gates(1), None, None, None, real(1, 6)], hidden_size=2), "peepholes"),
+    (one("LSTM", STEPS, inputs=gates(1), outputs=("y", "h", "c"), hidden_size=2), "its cell as an output"),
     (one("QuantizeLinear", inputs=[np.float32(1), np.int8(0)]), "as it was before quantization"),
     (one("ArgMax", axis=1), "end the model before it"),
     (one("Mish", opset=18), "is a Mish, which is not supported; supported are Abs, "),
