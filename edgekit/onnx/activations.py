@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgekit.network.functions import FUNCTIONS, clip
-from edgekit.onnx.arithmetic import _named, aligned
+from edgekit.onnx.arithmetic import aligned, named
 from edgekit.onnx.layout import Value
 from edgekit.onnx.reader import register
 
@@ -15,7 +15,7 @@ def _function(operator, name, **options):
     def read(node):
         value = node.value()
         given = {ours: node.attribute(theirs, usual) for ours, (theirs, usual) in options.items()}
-        return _named(value, FUNCTIONS[name](node.reader, node.name, value.name, **given))
+        return named(value, FUNCTIONS[name](node.reader, node.name, value.name, **given))
 
 
 _function("Relu", "relu")
@@ -33,7 +33,7 @@ def _unary(operator, kind):
     @register(operator)
     def read(node):
         value = node.value()
-        return _named(value, node.add(kind, [value.name]))
+        return named(value, node.add(kind, [value.name]))
 
 
 _unary("Abs", "abs")
@@ -62,13 +62,13 @@ def _selu(node):
     )
     value = node.value()
     y = FUNCTIONS["elu"](node.reader, f"{node.name}_elu", value.name, alpha)
-    return _named(value, node.reader.affine(node.name, y, gamma, 0))
+    return named(value, node.reader.affine(node.name, y, gamma, 0))
 
 
 @register("Gelu")
 def _gelu(node):
     value, how = node.value(), node.attribute("approximate", "none")
-    return _named(value, FUNCTIONS["gelu"](node.reader, node.name, value.name, approximate=how == "tanh"))
+    return named(value, FUNCTIONS["gelu"](node.reader, node.name, value.name, approximate=how == "tanh"))
 
 
 @register("HardSigmoid")
@@ -79,7 +79,7 @@ def _hard_sigmoid(node):
         node.reader, node.name, node.reader.affine(f"{node.name}_line", value.name, slope, node.attribute("beta", 0.5)),
         max_value=1.0,
     )  # fmt: skip
-    return _named(value, y)
+    return named(value, y)
 
 
 @register("Clip")
@@ -88,7 +88,7 @@ def _clip(node):
     low, high = (_limit(node, place, name) for place, name in ((1, "min"), (2, "max")))
     if low is not None and high is not None and not low < high:
         node.refuse(f"the limits {low} and {high}")
-    return _named(value, clip(node.reader, node.name, value.name, low, high))
+    return named(value, clip(node.reader, node.name, value.name, low, high))
 
 
 def _limit(node, place, name):
@@ -106,7 +106,7 @@ def _prelu(node):
     (x, slopes), result = aligned(node, [value, node.constant(1)])
     if result.shape != value.shape:
         node.refuse(f"slopes of shape {list(np.shape(node.constant(1)))} for an input of shape {list(value.shape)}")
-    return _named(result, node.add("prelu", [x, node.reader.constant(f"{node.name}_slopes", slopes)]))
+    return named(result, node.add("prelu", [x, node.reader.constant(f"{node.name}_slopes", slopes)]))
 
 
 @register("Softmax", "LogSoftmax")

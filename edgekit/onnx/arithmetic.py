@@ -49,7 +49,8 @@ def aligned(node: Node, operands: list[Result]) -> tuple[list[str | np.ndarray],
     return arranged, Value("", shape, tuple(axes), lead.last)
 
 
-def _named(result: Value, name: str) -> Value:
+def named(result: Value, name: str) -> Value:
+    """The value with its tensor's name."""
     return Value(name, result.shape, result.axes, result.last)
 
 
@@ -65,7 +66,7 @@ def _pair(node, kind, constant_first, constant_second):
     operands = [node.operand(0), node.operand(1)]
     (a, b), result = aligned(node, operands)
     if isinstance(a, str) and isinstance(b, str):
-        return _named(result, node.add(kind, [a, b]))
+        return named(result, node.add(kind, [a, b]))
     tensor, (factor, offset) = (b, constant_first(a)) if isinstance(b, str) else (a, constant_second(b))
     return _affine(node, result, tensor, factor, offset)
 
@@ -75,7 +76,7 @@ def _affine(node, result, tensor, factor, offset):
     wanted = held_shape(result.shape, result.axes)
     if node.reader.shapes[name] != wanted:  # a factor of ones over more axes, which affine leaves out
         name = node.reader.add("add", node.name, [name, node.reader.constant(f"{node.name}_shape", np.zeros(wanted))])
-    return _named(result, name)
+    return named(result, name)
 
 
 @register("Add")
@@ -105,7 +106,7 @@ def _div(node):
         if not isinstance(node.operand(0), Value):
             return _affine(node, inverse, inverse.name, np.asarray(node.operand(0), np.float32).reshape(-1)[0], 0)
         (a, b), result = aligned(node, [node.operand(0), inverse])
-        return _named(result, node.add("mul", [a, b]))
+        return named(result, node.add("mul", [a, b]))
     if not np.all(divisor):
         node.refuse("a division by 0")
     return _pair(node, "", lambda c: (1, 0), lambda c: (1 / c, 0))
@@ -122,13 +123,13 @@ def _reciprocal(node):
     inner = _under_root(node, value)
     if inner is None:
         node.refuse("another input than a square root")
-    return _named(value, node.add("rsqrt", [inner]))
+    return named(value, node.add("rsqrt", [inner]))
 
 
 @register("Neg")
 def _neg(node):
     value = node.value()
-    return _named(value, node.reader.affine(node.name, value.name, -1, 0))
+    return named(value, node.reader.affine(node.name, value.name, -1, 0))
 
 
 @register("Pow")
@@ -138,7 +139,7 @@ def _pow(node):
         node.refuse("another exponent than 0.5, 1 or 2")
     if exponent[0] == 1:
         return value
-    return _named(value, node.add("square" if exponent[0] == 2 else "sqrt", [value.name]))
+    return named(value, node.add("square" if exponent[0] == 2 else "sqrt", [value.name]))
 
 
 def _fold(node, kind, operands):
@@ -147,7 +148,7 @@ def _fold(node, kind, operands):
     def step(one, other):
         tensors, result = aligned(node, [one, other])
         names = [node.reader.constant(f"{node.name}_constant", t) if not isinstance(t, str) else t for t in tensors]
-        return _named(result, node.add(kind, names))
+        return named(result, node.add(kind, names))
 
     values = [each for each in operands if isinstance(each, Value)]
     constants = [each for each in operands if not isinstance(each, Value)]
@@ -166,7 +167,7 @@ def _sum(node):
 @register("Mean")
 def _mean(node):
     total = _fold(node, "add", _operands(node))
-    return _named(total, node.reader.affine(f"{node.name}_share", total.name, 1 / len(node.inputs), 0))
+    return named(total, node.reader.affine(f"{node.name}_share", total.name, 1 / len(node.inputs), 0))
 
 
 @register("Max")

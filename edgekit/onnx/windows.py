@@ -36,26 +36,27 @@ class Window:
 
     def __init__(self, node: Node, value: Value, kernel: Sequence[int]) -> None:
         self.node, rank = node, len(value.shape) - 2
-        self.size = self._two(value.shape[2:], 1)
-        self.kernel = self._two(kernel, 1)
-        self.stride = self._two(node.attribute("strides", [1] * rank), 1)
-        self.dilation = self._two(node.attribute("dilations", [1] * rank), 1)
+        self.size = self.two(value.shape[2:], 1)
+        self.kernel = self.two(kernel, 1)
+        self.stride = self.two(node.attribute("strides", [1] * rank), 1)
+        self.dilation = self.two(node.attribute("dilations", [1] * rank), 1)
         if min(*self.kernel, *self.stride, *self.dilation) < 1:
             node.refuse(f"the window {self.kernel}, stride {self.stride} and dilation {self.dilation}")
         given = [int(n) for n in node.attribute("pads", [0] * (2 * rank))]
         if len(given) != 2 * rank:
             node.refuse(f"pads={given}")
         pairs = [(given[axis], given[axis + rank]) for axis in range(rank)]
-        self.pads: tuple[Pair, Pair] = tuple(([(0, 0)] if rank == 1 else []) + pairs)  # type: ignore[assignment]
+        self.pads: list[Pair] = ([(0, 0)] if rank == 1 else []) + pairs
         if min(map(min, self.pads)) < 0:
             node.refuse(f"the negative pads {given}")
         self.given_pads = self.pads
 
-    def _two(self, values, missing):
+    def two(self, values: Sequence[int], missing: int) -> Pair:
+        """(height, width), of which a sequence has only the second; the first is then this number."""
         numbers = [int(n) for n in values]
         if len(numbers) not in (1, 2):
             self.node.refuse(f"a window of {len(numbers)} axes; of one or two it is supported")
-        return (missing, *numbers) if len(numbers) == 1 else tuple(numbers)
+        return (missing, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
 
     @property
     def reach(self) -> Pair:
@@ -66,10 +67,10 @@ class Window:
         """Take the pads that auto_pad asks for."""
         how = self.node.attribute("auto_pad", "NOTSET")
         if how == "VALID":
-            self.pads = ((0, 0), (0, 0))
+            self.pads = [(0, 0), (0, 0)]
         elif how in ("SAME_UPPER", "SAME_LOWER"):
             pads = windows.same_padding(self.size, self.reach, self.stride)
-            self.pads = pads if how == "SAME_UPPER" else tuple(pair[::-1] for pair in pads)  # type: ignore[assignment]
+            self.pads = [pair if how == "SAME_UPPER" else (pair[1], pair[0]) for pair in pads]
         elif how != "NOTSET":
             self.node.refuse(f"auto_pad={how}")
 
@@ -84,7 +85,7 @@ class Window:
             if (places - 1) * stride >= n + before:
                 places -= 1
             grown.append((before, max(after, (places - 1) * stride + reach - n - before)))
-        self.pads = tuple(grown)  # type: ignore[assignment]
+        self.pads = grown
 
     def check(self) -> None:
         """Refuse a window that does not fit into its input."""
@@ -94,7 +95,7 @@ class Window:
 
     def is_same(self) -> bool:
         """Whether the pads are those of SAME padding, which ops have themselves."""
-        return windows.same_padding(self.size, self.reach, self.stride) == self.pads
+        return list(windows.same_padding(self.size, self.reach, self.stride)) == self.pads
 
 
 def _bias(node, out):
@@ -148,7 +149,7 @@ def _transposed(node):
     if window.dilation != (1, 1):
         node.refuse(f"dilations={window.dilation}")
     rank = len(value.shape) - 2
-    extra = window._two(node.attribute("output_padding", [0] * rank), 0)
+    extra = window.two(node.attribute("output_padding", [0] * rank), 0)
     full = [(n - 1) * s + k for n, s, k in zip(window.size, window.stride, window.kernel, strict=True)]
     size, pads = _transposed_size(node, window, full, extra)
     bias = _bias(node, weights.shape[1])
