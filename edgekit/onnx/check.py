@@ -67,17 +67,28 @@ def _reference(onnx, model, feed):
     from onnx.reference import ReferenceEvaluator
     from onnx.reference.op_run import OpRun
 
-    class GlobalMaxPool(OpRun):  # ONNX's takes only images
+    # ONNX's own takes only images, and before opset 14 normalizes with the batch's mean and variance.
+    class GlobalMaxPool(OpRun):
         op_domain = ""
 
         def _run(self, x):
             return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
+    class BatchNormalization(OpRun):
+        op_domain = ""
+
+        def _run(self, x, scale, bias, mean, variance, epsilon=1e-5, momentum=None, training_mode=None):
+            along = (1, -1, *(1,) * (x.ndim - 2))
+            mean, variance, scale, bias = (values.reshape(along) for values in (mean, variance, scale, bias))
+            return ((scale * (x - mean) / np.sqrt(variance + epsilon) + bias).astype(x.dtype),)
+
     kinds = {tensor.name: tensor.type.tensor_type.elem_type for tensor in model.graph.input}
     feed = {name: x.astype(onnx.helper.tensor_dtype_to_np_dtype(kinds[name])) for name, x in feed.items()}
     try:
         with np.errstate(all="ignore"):
-            return ReferenceEvaluator(model, new_ops=[GlobalMaxPool]).run(None, feed, intermediate=True)
+            return ReferenceEvaluator(model, new_ops=[GlobalMaxPool, BatchNormalization]).run(
+                None, feed, intermediate=True
+            )
     except Exception as error:  # NumPy raises whatever it is led to
         raise InvalidValue(f"ONNX's reference cannot run this model: {first_line(error)}; export it again") from None
 

@@ -78,6 +78,9 @@ OPERATORS = {
     "GlobalAveragePool": one("GlobalAveragePool"),
     "GlobalMaxPool": one("GlobalMaxPool", SEQUENCE),
     "BatchNormalization": one("BatchNormalization", inputs=[real(4), real(4), real(4), np.abs(real(4))]),
+    "BatchNormalization of opset 13": one(
+        "BatchNormalization", ROW, 13, inputs=[real(6), real(6), real(6), np.abs(real(6))], epsilon=0.01
+    ),
     "BatchNormalization of a sequence": one(
         "BatchNormalization", SEQUENCE, inputs=[real(4), real(4), real(4), np.abs(real(4))], epsilon=0.1
     ),
