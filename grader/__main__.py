@@ -145,6 +145,8 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         print(f"{student}: graded 0: {reason}")
     for student, reason in report.stopped.items():
         print(f"{student}: graded, but stopped: {reason}")
+    for student, tasks in report.missing.items():
+        print(f"{student}: graded, but no cell was found for: {tasks}")
     for student, reason in report.failed.items():
         print(f"{student}: not graded: {reason}", file=sys.stderr)
     return 1 if report.failed else 0

@@ -22,9 +22,9 @@ from grader.batch.parcels import LessonParcel, NotToBeSent, Parcel
 from grader.batch.workers import Workers
 from grader.grading.files import copy_files, unfit
 from grader.grading.marked_cells import Lesson
-from grader.grading.read import read_or_note, stopped, unreadable
+from grader.grading.read import missing_tasks, read_or_note, stopped, unreadable
+from grader.grading.restore import RestoreCells
 from grader.grading.run import RunSubmission
-from grader.grading.steps import RestoreCells
 from grader.paths import Course
 from grader.sandbox import bubblewrap
 
@@ -41,6 +41,7 @@ class GradingReport:
     failed: dict[str, str] = field(default_factory=dict)  # not graded
     unreadable: dict[str, str] = field(default_factory=dict)  # graded 0, as the file is no notebook
     stopped: dict[str, str] = field(default_factory=dict)  # graded, though the sandbox had to stop their code
+    missing: dict[str, str] = field(default_factory=dict)  # graded, though no cell of these tasks was found
 
 
 def grade(course: Course, name: str, workers: Workers, force: bool = False, unsafe: bool = False) -> GradingReport:
@@ -54,7 +55,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
         unsafe: Run student code without the sandbox.
 
     Returns:
-        How many were graded, and who could not be; of the graded, whose file is no notebook and who had to be stopped.
+        How many were graded, and who could not be; of the graded, whose file is no notebook, who had to be stopped, and
+        whose notebook lacks tasks.
     """
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
@@ -75,6 +77,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                     report.unreadable[student] = reason
                 if reason := stopped(outcome):
                     report.stopped[student] = reason
+                if tasks := missing_tasks(outcome):
+                    report.missing[student] = ", ".join(tasks)
             progress.update()
     return report
 
@@ -118,7 +122,7 @@ def is_graded(course: Course, name: str, student: str) -> bool:
     """Whether the notebook that was run is there and every test has its mark; someone half graded is not."""
     try:
         text = course.graded_notebook(student, name).read_text(encoding="utf-8")
-        if "edgekit" not in json.loads(text)["metadata"]:  # nbgrader's first half was done, RunSubmission not
+        if "unsafe" not in json.loads(text)["metadata"]["edgekit"]:  # nbgrader's first half was done, RunSubmission not
             return False
     except (OSError, ValueError, KeyError):  # killed while it was written
         return False

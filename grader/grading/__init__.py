@@ -1,3 +1,3 @@
 """The grading of one submission: read it, run it, test it in a kernel that the student cannot reach."""
 
-__all__ = ["files", "marked_cells", "nbgrader_setup", "read", "run", "session", "steps", "trusted"]
+__all__ = ["files", "marked_cells", "nbgrader_setup", "read", "restore", "run", "session", "steps", "trusted"]

@@ -23,6 +23,11 @@ class LessonCell:
         """Whether it is code that gives points by itself."""
         return self.metadata["grade"] and not self.metadata["solution"] and self.metadata["cell_type"] == "code"
 
+    @property
+    def is_task(self) -> bool:
+        """Whether it is the student's to write: code that is tested, or an answer that is marked by hand."""
+        return not self.metadata["locked"] and not self.metadata["task"] and not self.is_test
+
     def fresh(self) -> NotebookNode:
         """The cell as the instructor made it."""
         make = nbformat.v4.new_code_cell if self.metadata["cell_type"] == "code" else nbformat.v4.new_markdown_cell

@@ -14,6 +14,7 @@ from traitlets.log import get_logger
 
 from grader.grading import steps
 from grader.grading.files import files, unfit
+from grader.grading.restore import RestoreCells
 from grader.grading.run import RunSubmission
 from grader.lesson import release
 from grader.paths import COURSE_ID, Course
@@ -48,7 +49,7 @@ def _configure(config: Config, course: Course) -> None:
     config.Autograde.exporter_class = steps.SubmissionExporter
     config.Autograde.sanitize_preprocessors = [
         preprocessors.ClearOutput,
-        steps.RestoreCells,
+        RestoreCells,
         preprocessors.OverwriteKernelspec,
         preprocessors.CheckCellMetadata,
     ]

@@ -1,5 +1,7 @@
 """Reads the notebooks of students, in which every byte may be hostile, and the notes that grading left there."""
 
+import base64
+import binascii
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ MAX_BYTES = 64 << 20  # of a submitted notebook
 MAX_CELLS = 2000
 MAX_SOURCE = 1 << 20  # characters of a cell
 _STOPPED = ("CellTimeout", "KernelDied")  # errors that are the grader's, about a submission that went too far
+_PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how their files begin
 
 
 class UnreadableNotebook(ValueError):
@@ -31,16 +34,16 @@ def read_submission(path: Path) -> NotebookNode:
     if path.stat().st_size > MAX_BYTES:
         raise UnreadableNotebook(f"it is larger than {MAX_BYTES >> 20} MB")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        raw = json.loads(path.read_bytes())
         if type(raw) is not dict or type(raw.get("nbformat")) is not int:
             raise UnreadableNotebook("it is not a Jupyter notebook")
-        if type(raw.get("cells")) is list:
-            # Before nbformat looks at them: it would take seconds for each ten thousand.
-            raw["cells"] = _not_too_many([cell for cell in map(_slim, raw["cells"]) if cell])
-            raw["metadata"] = {}
-        if raw["nbformat"] == 4:
-            raw = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": raw.get("cells", [])}
-        notebook = nbformat.reads(json.dumps(raw), as_version=4)
+        if raw["nbformat"] != 4:
+            raw = _converted(raw)
+        if type(raw.get("cells")) is not list:
+            raise UnreadableNotebook("it is a broken Jupyter notebook (it has no cells)")
+        # Before nbformat looks at them: it would take seconds for each ten thousand.
+        cells = _not_too_many([cell for cell in map(_slim, raw["cells"]) if cell])
+        notebook = nbformat.from_dict({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells})
         nbformat.validate(notebook)
     except UnreadableNotebook:
         raise
@@ -50,8 +53,6 @@ def read_submission(path: Path) -> NotebookNode:
         Exception
     ) as error:  # nbformat's converters and validators raise what they meet: KeyError, AttributeError, ...
         raise UnreadableNotebook(f"it is a broken Jupyter notebook ({type(error).__name__})") from error
-    if raw["nbformat"] != 4:  # older formats keep their cells elsewhere
-        notebook.cells = _not_too_many(notebook.cells)
     notebook.nbformat_minor = 5
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
@@ -79,22 +80,65 @@ def stopped(notebook: NotebookNode) -> str:
     return next((o.evalue for o in outputs if o.output_type == "error" and o.ename in _STOPPED), "")
 
 
+def missing_tasks(notebook: NotebookNode) -> list[str]:
+    """The grade ids of the tasks of which no cell was found in what was handed in."""
+    return list(notebook.metadata.get("edgekit", {}).get("missing", []))
+
+
+def without_surrogates(text: str) -> str:
+    """``text`` with a question mark for each half of a character, which no file in UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _converted(raw: dict) -> dict:
+    """A notebook of an older format (nbformat 3 keeps its cells in worksheets) as nbformat 4 has it."""
+    for sheet in raw.get("worksheets", []):
+        sheet["cells"] = sheet["cells"][: MAX_CELLS + 1]
+    return json.loads(json.dumps(nbformat.convert(nbformat.from_dict(raw), 4)))
+
+
 def _slim(cell) -> dict | None:
-    """A cell's type, source and grade id, without outputs and whatever else was put into it."""
+    """A cell's type, source, ids and pasted pictures, without outputs and whatever else was put into it."""
     if type(cell) is not dict or cell.get("cell_type") not in ("code", "markdown", "raw"):
         return None
-    source = cell.get("source", "")
-    if type(source) is list:
-        source = "".join(line for line in source if type(line) is str)
-    source = source.encode("utf-8", "replace").decode() if type(source) is str else ""
+    source = _text(cell.get("source", ""))
     if len(source) > MAX_SOURCE:
         source = "# this cell was longer than a million characters, and was left out"
     metadata = cell.get("metadata")
     marks = metadata.get("nbgrader") if type(metadata) is dict else None
     grade_id = marks.get("grade_id") if type(marks) is dict else None
-    kept = {"nbgrader": {"grade_id": grade_id}} if type(grade_id) is str else {}
+    kept: dict = {"nbgrader": {"grade_id": grade_id}} if type(grade_id) is str else {}
+    if not kept and type(cell.get("id")) is str:
+        kept = {"cell_id": cell["id"]}
     slim = {"cell_type": cell["cell_type"], "source": source, "metadata": kept}
-    return slim | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
+    if cell["cell_type"] == "code":
+        slim |= {"outputs": [], "execution_count": None}
+    pictures = _pictures(cell.get("attachments")) if cell["cell_type"] == "markdown" else {}
+    return slim | ({"attachments": pictures} if pictures else {})
+
+
+def _text(lines) -> str:
+    """The text of a field that holds it whole or as a list of lines; empty where it is anything else."""
+    if type(lines) is list:
+        lines = "".join(line for line in lines if type(line) is str)
+    return without_surrogates(lines) if type(lines) is str else ""
+
+
+def _pictures(attachments) -> dict[str, dict[str, str]]:
+    """The pictures that were pasted into a cell, by name; only what is a PNG or JPEG file."""
+    found: dict[str, dict[str, str]] = {}
+    for name, kinds in attachments.items() if type(attachments) is dict else ():
+        for kind, data in kinds.items() if type(kinds) is dict else ():
+            if kind in _PICTURES and _is_picture(_text(data), _PICTURES[kind]):
+                found[without_surrogates(name)] = {kind: _text(data)}
+    return found
+
+
+def _is_picture(data: str, beginning: bytes) -> bool:
+    try:
+        return base64.b64decode("".join(data.split()), validate=True).startswith(beginning)
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _not_too_many(cells: list) -> list:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -21,7 +21,7 @@ from traitlets import Bool, Float, Integer, Unicode
 
 from grader.grading.files import copy_files
 from grader.grading.marked_cells import Lesson
-from grader.grading.read import note
+from grader.grading.read import note, without_surrogates
 from grader.lesson import test_names
 from grader.paths import CHECKOUT, Course
 from grader.sandbox import bubblewrap, warm
@@ -33,6 +33,7 @@ UNSAFE_NOTE = (
 )
 _SHOWN = ("text/plain", "image/png", "image/jpeg")  # of a student's outputs: nothing that a browser would run
 _NOT_RUN = "(This cell was not run: no mark depends on it.)\n"
+_WAS_MISSING = "(This task was missing from what was handed in. Its cell was put back, and was not run.)\n"
 INSTRUCTOR_ONLY = {"edgekit": "instructor only"}
 
 
@@ -199,11 +200,13 @@ class _Grading:
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
             started = time.monotonic()
-            if self.brief and cell.source in self.lesson.not_graded:
+            if cell.metadata.get("edgekit", {}).get("put_back"):  # RestoreCells says so, never a student
+                cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=_WAS_MISSING)]
+            elif self.brief and cell.source in self.lesson.not_graded:
                 cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=_NOT_RUN)]
             elif grade_id in self.lesson.tests and utils.is_grade(cell):
                 cell.source = self.lesson.tests[grade_id]
-                cell.outputs = self._test(grade_id, self.lesson.points[grade_id])
+                cell.outputs = _writable(self._test(grade_id, self.lesson.points[grade_id]))
             else:
                 cell.outputs = [_harmless(output) for output in self.student.run(cell.source).outputs]
             cell.execution_count = None
@@ -279,10 +282,22 @@ def _told(output: NotebookNode, secret: bool) -> NotebookNode:
 
 def _harmless(output: NotebookNode) -> NotebookNode:
     """A student's output without what a browser would run."""
+    output = _writable(output)
     if "data" in output:
         data = {kind: output.data[kind] for kind in _SHOWN if kind in output.data}
         return nbformat.v4.new_output("display_data", data=data or {"text/plain": "(not shown)"})
     return output
+
+
+def _writable(value: Any) -> Any:
+    """An output without half characters, which a student can print and no file can hold."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return NotebookNode({_writable(key): _writable(item) for key, item in value.items()})
+    return value
 
 
 def _trusted_environment() -> dict[str, str]:

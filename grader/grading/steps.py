@@ -1,4 +1,4 @@
-"""The steps of nbgrader's commands around the run of a submission: read it, restore its cells, hide hidden tests."""
+"""The steps of nbgrader's commands before and after the run of a submission: read it, hide hidden tests."""
 
 import html
 import os
@@ -9,10 +9,9 @@ import bleach
 from nbconvert.exporters import NotebookExporter
 from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
-from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
+from nbgrader.preprocessors import ClearHiddenTests
 from traitlets.config import Config
 
-from grader.grading.marked_cells import Lesson
 from grader.grading.read import read_or_note
 from grader.grading.run import INSTRUCTOR_ONLY, RunSubmission
 from grader.sandbox import bubblewrap
@@ -73,66 +72,6 @@ class SubmissionExporter(NotebookExporter):
         resources = dict(resources or {})
         resources["metadata"] = {"name": Path(filename).stem, "path": os.path.dirname(filename), "modified_date": ""}
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
-
-
-class RestoreCells(NbGraderPreprocessor):
-    """Makes the marked cells what the instructor made them; takes the place of DeduplicateIds and OverwriteCells.
-
-    A student's notebook only says where a cell stands and, for a task, what it holds. Anything else in it about
-    marks is dropped: points, kinds, locks, doubled ids. Cells that are missing come back after the one they follow in
-    the lesson.
-    """
-
-    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        """The notebook with every marked cell of the lesson once."""
-        lesson = Lesson.of(resources, RunSubmission(config=self.config).course)
-        last = {}
-        for index, cell in enumerate(nb.cells):
-            grade_id = _grade_id(cell)
-            if grade_id in lesson.cells:
-                last[grade_id] = index  # a copy stays a plain cell: the last one counts, as with nbgrader
-        cells, at = [], {}
-        for index, cell in enumerate(nb.cells):
-            grade_id = _grade_id(cell)
-            cell.metadata.pop("nbgrader", None)
-            if grade_id in lesson.cells and last[grade_id] == index:
-                restored = lesson.cells[grade_id].fresh()
-                if not restored.metadata.nbgrader["locked"] and not restored.metadata.nbgrader["task"]:
-                    restored.source = cell.source
-                cell = restored
-                at[grade_id] = cell
-            elif grade_id in lesson.cells:
-                self.log.warning(
-                    "%s: cell %r exists more than once; the last one counts", resources["nbgrader"]["student"], grade_id
-                )
-            cells.append(cell)
-        missing = [grade_id for grade_id in lesson.cells if grade_id not in at]
-        if missing and "edgekit" not in nb.metadata:  # of an unreadable one enough has been said
-            about = resources["nbgrader"]
-            self.log.warning(
-                "%s, %s: put back what is missing: %s", about["student"], about["notebook"], ", ".join(missing)
-            )
-        nb.cells = self._with_missing(cells, at, lesson)
-        for number, cell in enumerate(nb.cells):
-            cell.id = f"cell-{number}"
-        return nb, resources
-
-    def _with_missing(self, cells: list, at: dict, lesson: Lesson) -> list:
-        previous = None
-        for grade_id, known in lesson.cells.items():
-            if grade_id not in at:
-                cell = known.fresh()
-                position = (
-                    0 if previous is None else next(i for i, other in enumerate(cells) if other is at[previous]) + 1
-                )
-                cells.insert(position, cell)
-                at[grade_id] = cell
-            previous = grade_id
-        return cells
-
-
-def _grade_id(cell) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 class HideHiddenTests(ClearHiddenTests):

@@ -80,9 +80,9 @@ def imports(source: str) -> dict[str, str]:
     return {name: statement for name, statement in found.items() if name in top}
 
 
-def bound_names(source: str) -> set[str]:
-    """The names a cell binds at its top level."""
-    table = _table(source)
+def bound_names(source: str, remember: bool = True) -> set[str]:
+    """The names a cell binds at its top level; ``remember`` is for cells of the instructor's, which come again."""
+    table = (_table if remember else _table.__wrapped__)(source)
     if table is None:
         return set()
     bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -110,7 +110,6 @@ def _declared_global(scope: symtable.SymbolTable):
     return (s.get_name() for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned())
 
 
-@_REMEMBER
 def python_source(source: str) -> str:
     """A cell's source with IPython's magics as Python."""
     return TransformerManager().transform_cell(source)
