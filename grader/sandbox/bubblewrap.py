@@ -1,7 +1,8 @@
-"""Runs hostile code in bubblewrap: it has no network, sees only programs, and a watchdog keeps its limits.
+"""Runs hostile code in bubblewrap: it has no network, sees only programs, and cannot use more than its limits.
 
 Started by root, the sandbox gives up root for a user id nobody has; started by anyone else, it uses a user namespace.
-Where neither works, `check` says what to do.
+Where neither works, `check` says what to do. Memory is limited by a cgroup where this machine gives one
+(`grader.sandbox.cgroups`), else by a watchdog that measures it (`grader.sandbox.usage`).
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -24,13 +26,17 @@ from typing import Any
 import psutil
 
 from grader.paths import CHECKOUT
+from grader.sandbox import cgroups, usage
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 HOME = "/home/student"
 FOLDER = f"{HOME}/work"
 GRADING = "/run/grading"
 _SUBMISSION = "/run/submission"
+_STORE = "/run/store"  # the file system in memory that holds all of FRESH
 FRESH = (HOME, "/tmp", "/dev/shm")  # folders in memory, empty at first
+_MAX_ENTRIES = 32  # in the folder of the kernel's sockets
+_MAX_CONNECTION_FILE = 1 << 16  # bytes
 _UIDS = itertools.count(2_000_000 + os.getpid() % 100_000 * 1000)
 
 
@@ -44,8 +50,8 @@ class Limits:
 
     cell_seconds: float = 120
     notebook_seconds: float = 900
-    memory_mb: int = 4096  # resident, all processes together
-    disk_mb: int = 1024
+    memory_mb: int = 4096  # all processes together, with their files
+    disk_mb: int = 1024  # all files together; they are kept in memory
     file_mb: int = 512
     processes: int = 512  # threads included, as the kernel counts
 
@@ -55,7 +61,8 @@ class Limits:
             "RLIMIT_DATA": self.memory_mb << 20,
             "RLIMIT_FSIZE": self.file_mb << 20,
             "RLIMIT_NPROC": self.processes,
-            "RLIMIT_NOFILE": 4096,
+            "RLIMIT_NOFILE": 1024,
+            "RLIMIT_MSGQUEUE": 0,
             "RLIMIT_CORE": 0,
             "RLIMIT_CPU": int(self.notebook_seconds * 8),
         }
@@ -86,6 +93,10 @@ class Sandbox:
         self._binds = binds
         self._process: subprocess.Popen | None = None
         self._closed = threading.Event()
+        place_of_groups = cgroups.place()
+        self.group = (
+            cgroups.Group(place_of_groups, limits.memory_mb << 20, limits.processes) if place_of_groups else None
+        )
         # Not tempfile's own place: the path of a Unix socket is at most 107 characters
         self.base = Path(tempfile.mkdtemp(prefix="edgekit-" if place == Path("/tmp") else "", dir=place))
         self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
@@ -98,19 +109,39 @@ class Sandbox:
 
     def command(self, program: list[str], show_run: bool = True) -> list[str]:
         """The command line that runs ``program`` inside. ``ipykernel`` as its first word runs the kernel."""
-        shown = [(INSIDE, GRADING, False), *((path, path, writable) for path, writable in self._binds)]
+        own = [(path, path, writable) for path, writable in self._binds]
         if show_run:
-            shown.append((self.run, self.run, True))
+            own.append((self.run, self.run, True))
+        shown = [(INSIDE, GRADING, False), *own]
         if self._files is not None:
             shown.append((self._files, _SUBMISSION, False))
-        arguments = _bubblewrap(_isolation(_mode()), self.limits.disk_mb, shown, _environment())
-        return [*arguments, sys.executable, "-I", f"{GRADING}/launch.py", json.dumps(self.settings), *program]
+        arguments = _bubblewrap(_isolation(_mode(), ["CAP_SYS_ADMIN"]), shown, _environment())
+        settings = json.dumps(self.settings | {"below": _below_fresh(*(path for path, _, _ in own))})
+        command = [*arguments, sys.executable, "-I", f"{GRADING}/launch.py", settings, *program]
+        return cgroups.joining(self.group, command) if self.group else command
 
     @property
     def settings(self) -> dict:
-        """The settings for the first program inside (grader/sandbox/inside/launch.py)."""
-        files = _SUBMISSION if self._files is not None else None
-        return {"uid": self._uid, "limits": self.limits.rlimits(), "files": files, "folder": FOLDER}
+        """The settings for what enters the sandbox (grader/sandbox/inside/launch.py)."""
+        return {
+            "uid": self._uid,
+            "limits": self.limits.rlimits(),
+            "files": _SUBMISSION if self._files is not None else None,
+            "folder": FOLDER,
+            "fresh": FRESH,
+            "store": _STORE,
+            "disk": self.limits.disk_mb << 20,
+            "below": _below_fresh(self.run),
+        }
+
+    def seal(self) -> None:
+        """Make the folder of the sockets, which lies outside, unwritable, now that the sockets are there.
+
+        Only root can; else the watchdog looks at it.
+        """
+        if self._uid is not None:
+            os.chown(self.run, 0, 0)
+            self.run.chmod(0o755)
 
     def watch(self, process: subprocess.Popen) -> None:
         """Keep an eye on the processes below ``process`` until it ends, and kill them all when they use too much."""
@@ -119,24 +150,43 @@ class Sandbox:
 
     def _watchdog(self, process: subprocess.Popen) -> None:
         while not self._closed.wait(0.1) and process.poll() is None:
-            reason = self._excess(process.pid)
+            reason = self.excess()
             if reason:
                 self.kill(reason)
                 return
 
-    def _excess(self, pid: int) -> str | None:
+    def excess(self) -> str | None:
+        """What is used beyond the limits, if anything; where that cannot be found out, this is said."""
         try:
-            processes = psutil.Process(pid).children(recursive=True)
+            return self._excess()
         except psutil.NoSuchProcess:
             return None
-        if len(processes) > self.limits.processes:
-            return f"more than {self.limits.processes} processes"
-        if memory(processes) - getattr(self._process, "shared_bytes", 0) > self.limits.memory_mb << 20:
-            return f"more than {self.limits.memory_mb} MB of memory"
+        except Exception as error:  # whatever made its watchdog fail, it must not gain by it
+            return f"more than can be measured ({error})"
+
+    def _excess(self) -> str | None:
+        too_much = f"more than {self.limits.memory_mb} MB of memory"
+        if self.group:
+            if self.group.is_over:
+                return too_much
+        elif self._process is not None:
+            processes = psutil.Process(self._process.pid).children(recursive=True)
+            if len(processes) > self.limits.processes:
+                return f"more than {self.limits.processes} processes"
+            limit = self.limits.memory_mb << 20
+            if usage.memory([process.pid for process in processes], limit, FRESH[0]) > limit:
+                return too_much
+        return "files among the kernel's sockets" if self._has_files() else None
+
+    def _has_files(self) -> bool:
+        """Whether there is more than sockets, and the file that names them, in their folder."""
         with os.scandir(self.run) as entries:
-            if sum(1 for _ in itertools.islice(entries, 33)) > 32:
-                return "files among the kernel's sockets"
-        return None
+            for count, entry in enumerate(entries):
+                status = entry.stat(follow_symlinks=False)
+                is_small = stat.S_ISREG(status.st_mode) and status.st_size <= _MAX_CONNECTION_FILE
+                if count >= _MAX_ENTRIES or not (stat.S_ISSOCK(status.st_mode) or is_small):
+                    return True
+        return False
 
     def kill(self, reason: str | None = None) -> None:
         """End every process inside at once."""
@@ -160,29 +210,30 @@ class Sandbox:
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
-        shutil.rmtree(self.base, ignore_errors=True)
+        if self.group:
+            self.group.close()
+        remove(self.base)
 
 
-def memory(processes: list[psutil.Process]) -> int:
-    """Bytes that the processes have for themselves, as far as that is quickly known."""
-    total = 0
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            usage = process.memory_info()
-            total += usage.rss - usage.shared
-    return total
+def remove(folder: Path) -> None:
+    """Remove a folder whatever a program has put there: folders without end, or without rights."""
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder)
+    if folder.exists():
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _bubblewrap(isolation: list[str], disk_mb: int, shown, environment: dict[str, str]) -> list[str]:
-    """The beginning of a command line: all of the sandbox except the program."""
-    arguments = ["bwrap", *isolation, "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER)]
+def _bubblewrap(isolation: list[str], shown, environment: dict[str, str]) -> list[str]:
+    """The beginning of a command line: all of the sandbox except the program and its writable folders."""
+    arguments = ["bwrap", *isolation, "--proc", "/proc", "--dev", "/dev", *_parents(FOLDER, _STORE)]
     # Empty folders first: the checkout and its Python may lie below one of them, /tmp for instance.
     for folder in FRESH:
-        arguments += ["--size", str(disk_mb << 20), "--perms", "0777", "--tmpfs", folder]
+        arguments += ["--tmpfs", folder]
     arguments += [*_system(), *_parents(*(inside for _, inside, _ in shown))]
     for path, inside, writable in shown:
         arguments += ["--bind" if writable else "--ro-bind", str(path), str(inside)]
-    arguments += ["--perms", "0777", "--dir", FOLDER, "--remount-ro", "/dev", "--remount-ro", "/"]
+    arguments += ["--dir", _STORE, "--remount-ro", "/dev", "--remount-ro", "/"]
     for name, value in environment.items():
         arguments += ["--setenv", name, value]
     return [*arguments, "--"]
@@ -197,21 +248,23 @@ def _give_away(path: Path, uid: int) -> None:
 
 def zygote_command(pool: Path) -> list[str]:
     """The beginning of a command line for `grader.sandbox.warm`: a sandbox whose forks can enter their own."""
-    mode = _mode()
-    rights = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]  # for namespaces, mounts and the loopback device; forks give them up
-    isolation = [*_isolation(mode), *(word for right in rights for word in ("--cap-add", right))]
+    isolation = _isolation(_mode(), ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"])  # for namespaces and the loopback device, too
     # One thread, or it could not fork: OpenBLAS starts its threads when NumPy is imported.
     environment = _environment() | {"OPENBLAS_NUM_THREADS": "1"}
     shown = [(INSIDE, GRADING, False), (pool, pool, True)]
-    return [*_bubblewrap(["--dir", _SUBMISSION, *isolation], 64, shown, environment)]
+    return _bubblewrap(["--dir", _SUBMISSION, *isolation], shown, environment)
 
 
-def _isolation(mode: str) -> list[str]:
+def _isolation(mode: str, rights: Sequence[str] = ()) -> list[str]:
+    """Arguments for namespaces, and for the rights of the first program inside, which it gives up itself."""
     shared = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     shared += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", "student"]
     if mode == "root":
-        return [*shared, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    return [*shared, "--unshare-user", "--uid", "1000", "--gid", "1000"]
+        rights = [*rights, "CAP_SETUID", "CAP_SETGID"]
+        shared += ["--cap-drop", "ALL"]
+    else:
+        shared += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
+    return [*shared, *(word for right in rights for word in ("--cap-add", right))]
 
 
 def _parents(*paths: Path | str) -> list[str]:
@@ -252,9 +305,10 @@ def _python_folders() -> list[str]:
     return [str(folder) for folder in outermost]
 
 
-def below_fresh() -> list[str]:
+def _below_fresh(*more: Path) -> list[str]:
     """Of the folders that a sandbox shows, those that lie below one that is empty at first."""
-    return [folder for folder in _python_folders() if any(Path(folder).is_relative_to(fresh) for fresh in FRESH)]
+    shown = dict.fromkeys([*_python_folders(), *map(str, more)])
+    return [folder for folder in shown if any(Path(folder).is_relative_to(fresh) for fresh in FRESH)]
 
 
 def _environment() -> dict[str, str]:
@@ -282,7 +336,7 @@ def _mode() -> str:
         )
     errors = []
     for mode in ("root", "user") if os.geteuid() == 0 else ("user",):
-        command = ["bwrap", *_isolation(mode), *_system(), "--", "/bin/true"]
+        command = ["bwrap", *_isolation(mode, ["CAP_SYS_ADMIN"]), *_system(), "--", "/bin/true"]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode == 0:
             return mode

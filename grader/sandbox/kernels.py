@@ -156,6 +156,8 @@ class Kernel:
                 again = time.monotonic() + 1
                 while not collector.finished and time.monotonic() < again:
                     self._pump(collector, 0.1)
+            if self.sandbox:
+                self.sandbox.seal()
         except KernelDied as error:
             self._died = str(error)
             raise
@@ -255,7 +257,7 @@ class Kernel:
         return process is not None and process.poll() is None
 
     def _why_died(self, otherwise: str) -> str:
-        reason = self.sandbox.killed_because if self.sandbox else None
+        reason = (self.sandbox.killed_because or self.sandbox.excess()) if self.sandbox else None
         return f"the kernel was stopped: it used {reason}" if reason else otherwise
 
     def _kill(self) -> None:

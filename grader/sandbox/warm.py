@@ -19,9 +19,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, cgroups
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
 # edgekit imports these where it first needs them; without this, every fork would do that again.
@@ -74,11 +72,7 @@ class Zygote:
         """Start a kernel; raises WarmFailed."""
         self._wait_until_warm()
         request = box.settings | {
-            "run": str(box.run),
             "submitted": str(box.base / "files"),
-            "fresh": bubblewrap.FRESH,
-            "below": bubblewrap.below_fresh(),
-            "disk": box.limits.disk_mb << 20,
             "pool": str(self.pool),
             "program": program,
         }
@@ -89,7 +83,7 @@ class Zygote:
                 socket.send_fds(self._line, [json.dumps(request).encode()], [theirs.fileno()])
             except OSError as error:
                 raise WarmFailed(f"the warm kernel is gone ({error})") from error
-        return Fork(ours)
+        return Fork(ours, box.group)
 
     def _wait_until_warm(self) -> None:
         if self._warm:
@@ -106,7 +100,7 @@ class Zygote:
         with contextlib.suppress(Exception):
             self._process.kill()
             self._process.wait(5)
-        shutil.rmtree(self.pool, ignore_errors=True)
+        bubblewrap.remove(self.pool)
 
 
 def _all_imports(imports: list[str]) -> list[str]:
@@ -123,20 +117,21 @@ class Fork:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, group: cgroups.Group | None) -> None:
         self.returncode: int | None = None
         self._line = line
         said, self.pid = self._hear()
         if said != "keeper":
             self.kill()
             raise WarmFailed(f"the warm kernel could not fork: {said}")
+        if group is not None:
+            group.add(self.pid)
+        self._line.sendall(b"g")
         self._handle = os.pidfd_open(self.pid)
         said, _ = self._hear()
         if said != "ready":
             self.kill()
             raise WarmFailed(f"a fork of the warm kernel could not enter its sandbox: {said}")
-        # Pages that it still shares with the zygote count as its own where memory is watched.
-        self.shared_bytes = bubblewrap.memory(psutil.Process(self.pid).children(recursive=True))
 
     def _hear(self) -> tuple[str, int]:
         """A line that the fork said, and the process id of who said it, as the machine's kernel tells it."""

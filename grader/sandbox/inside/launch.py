@@ -14,20 +14,31 @@ import sys
 def main() -> None:
     """Become the program named on the command line, with everything given up that it must not have."""
     settings, command = json.loads(sys.argv[1]), sys.argv[2:]
-    give_up_rights(settings)
-    take_files(settings)
-    os.chdir(settings["folder"])
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-    import seccomp
+    import mounts
 
-    seccomp.restrict()
+    mounts.private_folders(settings)
+    enter(settings)
     if command[0] != "ipykernel":
         os.execvp(command[0], command)
     sys.argv = ["ipykernel_launcher", *command[1:]]
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
 
 
-def give_up_rights(settings: dict) -> None:
+def enter(settings: dict) -> None:
+    """Give up everything, and go into the working folder; modules in it can be imported, after all others."""
+    import mounts
+    import seccomp
+
+    _give_up_rights(settings)
+    mounts.drop_capabilities()
+    _take_files(settings)
+    os.chdir(settings["folder"])
+    sys.path.append(settings["folder"])
+    seccomp.restrict()
+
+
+def _give_up_rights(settings):
     """Become a user that nobody is, where there is one to become, and set the limits."""
     if settings["uid"] is not None:
         os.setgroups([])
@@ -41,7 +52,7 @@ def give_up_rights(settings: dict) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def take_files(settings: dict) -> None:
+def _take_files(settings):
     """Copy what was handed in into the working folder."""
     if settings["files"]:
         for entry in os.scandir(settings["files"]):

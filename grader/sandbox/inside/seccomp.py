@@ -47,6 +47,10 @@ _DENIED = {
     "swapon": (167, 224),
     "reboot": (169, 142),
     "shmget": (29, 194),
+    "semget": (64, 190),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "msgget": (68, 186),
     "mq_open": (240, 180),
 }
 _UNKNOWN = {  # programs try these and have another way when a kernel does not know them
