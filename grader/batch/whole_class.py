@@ -24,7 +24,7 @@ from grader.grading.files import copy_files, unfit
 from grader.grading.marked_cells import Lesson
 from grader.grading.read import missing_tasks, read_or_note, stopped, unreadable
 from grader.grading.restore import RestoreCells
-from grader.grading.run import RunSubmission
+from grader.grading.run import RunSubmission, private_folders
 from grader.paths import Course
 from grader.sandbox import bubblewrap
 
@@ -60,6 +60,7 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
     """
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
+    config.RunSubmission.hidden = private_folders(config, course)
     lesson = LessonParcel.of(course, name, config.RunSubmission)
     students = handed_in(course, name)
     waiting = [student for student in students if force or not is_graded(course, name, student)]

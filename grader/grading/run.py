@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,8 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Float, Integer, Unicode
+from traitlets import Bool, Float, Integer, List, Unicode
+from traitlets.config import Config
 
 from grader.grading.files import copy_files
 from grader.grading.marked_cells import Lesson
@@ -34,6 +36,7 @@ UNSAFE_NOTE = (
 _SHOWN = ("text/plain", "image/png", "image/jpeg")  # of a student's outputs: nothing that a browser would run
 _NOT_RUN = "(This cell was not run: no mark depends on it.)\n"
 _WAS_MISSING = "(This task was missing from what was handed in. Its cell was put back, and was not run.)\n"
+_TRUSTED_BYTES = 4 << 30  # memory of the kernel that runs the tests, whatever answers it gets
 INSTRUCTOR_ONLY = {"edgekit": "instructor only"}
 
 
@@ -52,6 +55,7 @@ class RunSubmission(NbGraderPreprocessor):
     processes = Integer(512, help="Processes and threads a submission may have.").tag(config=True)
     unsafe = Bool(False, help="Run student code without the sandbox. Every report will say so.").tag(config=True)
     course_root = Unicode("", help="The course's folder; set by grader.grading.nbgrader_setup.").tag(config=True)
+    hidden = List(Unicode(), help="Folders that no student code may see, wherever they lie.").tag(config=True)
 
     warm: ClassVar[bool] = False  # whether student kernels are forks of one that has imported what the lesson imports
     brief: ClassVar[bool] = (
@@ -77,6 +81,7 @@ class RunSubmission(NbGraderPreprocessor):
         prepared = self.prepared.get((about["student"], about["assignment"]))
         if prepared is not None:
             return prepared, resources
+        bubblewrap.hide([*self.hidden, *private_folders(self.config, self.course)])
         lesson = Lesson.of(resources, self.course)
         files = Path(resources["metadata"]["path"] or ".")
         in_new_loop(self._run, nb, lesson, files)
@@ -110,6 +115,12 @@ class RunSubmission(NbGraderPreprocessor):
         return Kernel(
             self.limits, zygote.sandbox(self.limits, files) if zygote else bubblewrap.Sandbox(self.limits, files)
         )
+
+
+def private_folders(config: Config, course: Course) -> list[str]:
+    """The folders of a course that no student may see: its own, and nbgrader's exchange where it is set up."""
+    exchange = config.Exchange.get("root")
+    return [str(course.root), *([str(exchange)] if exchange else [])]
 
 
 _imported: set[str] = set()
@@ -160,6 +171,7 @@ _spare: list[Kernel] = []  # the trusted kernel of the submission before, when i
 def _trusted_kernel(limits: bubblewrap.Limits):
     """A kernel for tests; kept for the next submission unless something went wrong in it."""
     kernel = _spare.pop() if _spare else Kernel(limits, environment=_trusted_environment())
+    resource.prlimit(kernel.pid, resource.RLIMIT_DATA, (_TRUSTED_BYTES, _TRUSTED_BYTES))
     try:
         kernel.renew(limits)
         yield kernel
@@ -240,6 +252,7 @@ class _Grading:
             "folder": str(self.folder),
             "cells": {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if utils.is_solution(cell)},
             "unsafe": self.student.sandbox is None,
+            "hidden": bubblewrap.hidden(),
         }
         code = f"__import__('grader.grading.trusted').grading.trusted.connect({json.dumps(settings)!r})"
         result = self.tests.run(code, seconds=120)

@@ -22,7 +22,7 @@ import psutil
 from grader.grading import session
 from grader.lesson.test_names import python_source
 from grader.paths import CHECKOUT
-from grader.sandbox import clients
+from grader.sandbox import bubblewrap, clients
 from grader.sandbox.inside import edgekit_wire as wire
 
 _STABLE = (sys.prefix, sys.base_prefix, str(CHECKOUT))
@@ -175,8 +175,7 @@ class Student:
         if not alive:
             raise StudentGone("the notebook's kernel ended while a test called it")
         if time.monotonic() > self.deadline:
-            message = self._client.session.msg("interrupt_request", {})
-            self._client.control_channel.send(message)
+            clients.interrupt(self._client)
             raise StudentGone("the notebook's code took too long in a test")
 
     @staticmethod
@@ -234,6 +233,7 @@ def connect(settings: str) -> None:
     """
     global _cells, _first_names, _student
     session.current = json.loads(settings)
+    bubblewrap.hide(session.current["hidden"])  # tests build and run programs of the student's in sandboxes
     namespace = sys.modules["__main__"].__dict__
     if _student is None:
         _first_names = set(namespace)

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ _STORE = "/run/store"  # the file system in memory that holds all of FRESH
 FRESH = (HOME, "/tmp", "/dev/shm")  # folders in memory, empty at first
 _MAX_ENTRIES = 32  # in the folder of the kernel's sockets
 _MAX_CONNECTION_FILE = 1 << 16  # bytes
+# Nobody's data, but the instructor's: hidden where it lies below what is shown. nbgrader's exchange has these defaults.
+_hidden = {CHECKOUT, Path("/usr/local/share/nbgrader"), Path("/usr/share/nbgrader"), Path("/srv/nbgrader")}
 _UIDS = itertools.count(2_000_000 + os.getpid() % 100_000 * 1000)
 
 
@@ -273,8 +275,33 @@ def _parents(*paths: Path | str) -> list[str]:
     return [word for folder in sorted(folders)[1:] for word in ("--perms", "0755", "--dir", str(folder))]
 
 
-@functools.cache
+def hide(folders: Iterable[Path | str]) -> None:
+    """Hide these folders from every sandbox from now on, should they lie below one that it shows."""
+    _hidden.update(Path(folder).resolve() for folder in folders)
+
+
+def hidden() -> list[str]:
+    """The folders that are hidden, to hide them in another process, too."""
+    return sorted(map(str, _hidden))
+
+
+def _covered() -> tuple[Path, ...]:
+    """The hidden folders that a sandbox would show, the outermost of them."""
+    shown = [Path("/usr"), *map(Path, _python_folders())]
+    found: list[Path] = []
+    for folder in sorted(_hidden, key=lambda folder: len(folder.parts)):
+        is_seen = any(folder.is_relative_to(place) for place in shown) and folder.is_dir()
+        if is_seen and not any(folder.is_relative_to(other) for other in found):
+            found.append(folder)
+    return tuple(found)
+
+
 def _system() -> tuple[str, ...]:
+    return _system_without(_covered())
+
+
+@functools.cache
+def _system_without(hidden: tuple[Path, ...]) -> tuple[str, ...]:
     """Arguments that show the programs of this machine and of this Python environment, and nobody's data."""
     arguments: list[str] = []
     for path in map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")):
@@ -287,22 +314,34 @@ def _system() -> tuple[str, ...]:
     arguments += _parents(*_python_folders())
     for folder in _python_folders():
         arguments += ["--ro-bind", folder, folder]
+    for cover in hidden:
+        arguments += ["--perms", "0755", "--size", "4096", "--tmpfs", str(cover)]
+        below = [str(folder) for folder in _needed() if folder != cover and folder.is_relative_to(cover)]
+        arguments += _parents(*below)
+        for folder in below:
+            arguments += ["--ro-bind", folder, folder]
+        arguments += ["--remount-ro", str(cover)]
     return tuple(arguments)
 
 
 def _python_folders() -> list[str]:
+    """The outermost of the folders that Python needs, as far as they do not lie below /usr."""
+    outermost: list[Path] = []
+    for folder in sorted(_needed(), key=lambda folder: len(folder.parts)):
+        if not any(folder.is_relative_to(other) for other in [Path("/usr"), *outermost]):
+            outermost.append(folder)
+    return [str(folder) for folder in outermost]
+
+
+def _needed() -> set[Path]:
     """The interpreter, its packages, and of this checkout the library alone: never grader/."""
     import edgekit
 
     library = Path(edgekit.__file__).resolve().parent
-    folders = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent, library]
+    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent, library}
     if (CHECKOUT / "firmware_templates").is_dir() and library.parent == CHECKOUT:
-        folders.append(CHECKOUT / "firmware_templates")
-    outermost: list[Path] = []
-    for folder in sorted(set(folders), key=lambda folder: len(folder.parts)):
-        if not any(folder.is_relative_to(other) for other in [Path("/usr"), *outermost]):
-            outermost.append(folder)
-    return [str(folder) for folder in outermost]
+        folders.add(CHECKOUT / "firmware_templates")
+    return folders
 
 
 def _below_fresh(*more: Path) -> list[str]:

@@ -24,10 +24,11 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 from nbformat.notebooknode import NotebookNode
 
 from grader.sandbox.bubblewrap import Limits, Sandbox
-from grader.sandbox.clients import connect
+from grader.sandbox.clients import connect, interrupt
 from grader.sandbox.warm import WarmFailed
 
 MAX_OUTPUT = 4 << 20  # characters of a cell's outputs that are kept
+MAX_OUTPUTS = 32 << 20  # of all cells of a notebook
 _HEED_SECONDS = 2  # for an interrupt
 PROVISIONER = "edgekit-sandbox"
 Answer = TypeVar("Answer")
@@ -113,6 +114,7 @@ class Kernel:
         self._deadline = time.monotonic() + limits.notebook_seconds
         self._died: str | None = None
         self._in_time = True
+        self._outputs = 0  # characters of them that are kept so far
         self._own = None if sandbox else tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp")
         place = sandbox.run if sandbox else Path(self._own.name)
         self._manager = KernelManager(transport="ipc", ip=str(place / "k"), connection_file=str(place / "kernel.json"))
@@ -171,6 +173,7 @@ class Kernel:
         """Begin with another notebook: its time starts now."""
         self.limits = limits
         self._deadline = time.monotonic() + limits.notebook_seconds
+        self._outputs = 0
 
     @property
     def pid(self) -> int:
@@ -206,11 +209,17 @@ class Kernel:
         except KernelDied as error:
             return Result("died", [error_output("KernelDied", str(error))])
         deadline = min(time.monotonic() + (seconds or self.limits.cell_seconds), self._deadline)
-        collector = _Collector(
-            self._client.execute(
-                source, store_history=True, allow_stdin=False, stop_on_error=False, user_expressions=expressions or {}
-            )
+        request = self._client.execute(
+            source, store_history=True, allow_stdin=False, stop_on_error=False, user_expressions=expressions or {}
         )
+        collector = _Collector(request, most=min(MAX_OUTPUT, MAX_OUTPUTS - self._outputs))
+        try:
+            return self._collect(collector, deadline, meanwhile)
+        finally:
+            self._outputs += collector.size
+
+    def _collect(self, collector: "_Collector", deadline: float, meanwhile: Callable[[], None] | None) -> Result:
+        """The outcome of the cell whose outputs are collected."""
         while not collector.finished:
             if not self._alive():
                 self._died = self._why_died("the notebook's kernel ended while this cell ran")
@@ -242,7 +251,7 @@ class Kernel:
         seconds = "its time" if time.monotonic() > self._deadline else f"{self.limits.cell_seconds:g} seconds"
         message = error_output("CellTimeout", f"this cell took longer than {seconds}, and was stopped")
         self._in_time = False
-        self._manager.interrupt_kernel()
+        interrupt(self._client)
         deadline = time.monotonic() + _HEED_SECONDS
         while not collector.finished and self._alive():
             if time.monotonic() > deadline:
@@ -290,15 +299,16 @@ def error_output(name: str, message: str, lines: list[str] | None = None) -> Not
 
 
 class _Collector:
-    """Gathers the messages that belong to its requests, and no more of them than MAX_OUTPUT characters."""
+    """Gathers the messages that belong to its requests, and no more of them than ``most`` characters."""
 
-    def __init__(self, *requests: str) -> None:
+    def __init__(self, *requests: str, most: int = MAX_OUTPUT) -> None:
         self.requests = set(requests)
+        self.size = 0  # characters of the outputs
+        self._most = most
         self.outputs: list[NotebookNode] = []
         self.expressions: dict = {}
         self.status = "ok"
         self.malformed = 0
-        self._size = 0
         self._replied = self._idle = False
 
     @property
@@ -321,10 +331,11 @@ class _Collector:
             self._keep(message)
 
     def _keep(self, message: dict) -> None:
-        if self._size > MAX_OUTPUT:
+        if self.size > self._most:
             return
-        self._size += len(str(message["content"])) if len(message["content"]) < 100 else MAX_OUTPUT + 1
-        if self._size > MAX_OUTPUT:
+        self.size += len(str(message["content"])) if len(message["content"]) < 100 else MAX_OUTPUT + 1
+        if self.size > self._most:
+            self.size = self._most + 1
             self.outputs.append(
                 nbformat.v4.new_output("stream", name="stdout", text="\n... output cut: too long ...\n")
             )

@@ -1,5 +1,11 @@
 """No program in the sandbox uses more memory, files or processes than its limits, and nothing of it is left."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import psutil
 import pytest
 from conftest import require
 
@@ -99,8 +105,7 @@ print(c.semget(0, 10, 0o1600), c.shmget(0, 4096, 0o1600), c.msgget(0, 0o1600), c
 """
 LEAVINGS = """
 import os
-folder = next(p for p in open('/proc/1/cmdline').read().split(chr(0)) if p.startswith('/tmp/edgekit-'))
-os.chdir(folder)
+os.chdir(next(base for base, _, names in os.walk('/tmp') if 'kernel.json' in names))
 made = 0
 try:
     for made in range(3000):
@@ -111,19 +116,14 @@ print(made)
 """
 
 
-@pytest.fixture(params=["cgroup", "watchdog"])
-def counted(request, monkeypatch):
-    """Who counts memory; on a machine that gives no cgroup it is the watchdog both times."""
+@pytest.fixture(params=["warm, in a cgroup", "from nothing, with a watchdog"])
+def kernel(request, monkeypatch, tmp_path):
+    """On a machine that gives no cgroup, the watchdog counts both times."""
     require("bwrap", "apt install bubblewrap")
-    if request.param == "watchdog":
+    if "watchdog" in request.param:
         monkeypatch.setattr(cgroups, "place", lambda: None)
-    return request.param
-
-
-@pytest.fixture(params=["cold", "warm"])
-def kernel(request, counted, tmp_path):
     tmp_path.chmod(0o755)
-    zygote = warm.Zygote([]) if request.param == "warm" else None
+    zygote = warm.Zygote([]) if "warm" in request.param else None
     made = Kernel(LIMITS, zygote.sandbox(LIMITS, tmp_path) if zygote else bubblewrap.Sandbox(LIMITS, tmp_path))
     yield made
     made.close()
@@ -142,7 +142,7 @@ def text(result):
 def test_limit_of_memory_holds_whatever_is_tried(kernel, name):
     kernel.run("1")
     said = kernel.run(MEMORY[name])
-    after = kernel.run("print('still here')")
+    after = kernel.run("import time; time.sleep(3)")  # the watchdog looks ten times a second
     assert said.status != "ok", text(said)
     stopped = "more than 400 MB of memory" in text(said)
     refused = any(word in text(said) for word in ("MemoryError", "Cannot allocate memory", "out of memory"))
@@ -172,7 +172,9 @@ def test_a_pool_of_processes_is_no_excess(kernel):
     assert text(kernel.run(code)) == "2500\n"
 
 
-def test_processes_that_cannot_be_measured_are_stopped(counted, monkeypatch, tmp_path):
+def test_processes_that_cannot_be_measured_are_stopped(monkeypatch, tmp_path):
+    require("bwrap", "apt install bubblewrap")
+
     def fail(*_):
         raise PermissionError("no")
 
@@ -206,3 +208,69 @@ def test_a_place_for_groups_is_found_as_the_machine_says(tmp_path, monkeypatch):
     for events, over in (("low 0\noom 1\noom_kill 0\n", False), ("oom 2\noom_kill 1\n", True)):
         (made / "memory.events").write_text(events)
         assert group.is_over == over
+
+
+@pytest.mark.parametrize("warm_or_cold", ["cold", "warm"])
+def test_what_is_the_instructors_is_hidden_where_it_lies_below_a_shown_folder(
+    monkeypatch, tmp_path, warm_or_cold, request
+):
+    """As nbgrader's exchange does by default, below /usr; here, below the Python environment."""
+    require("bwrap", "apt install bubblewrap")
+    tmp_path.chmod(0o755)
+    exchange = Path(sys.prefix) / "share" / f"exchange-{os.getpid()}"
+    exchange.mkdir(parents=True)
+    request.addfinalizer(lambda: shutil.rmtree(exchange))
+    (exchange / "secret.txt").write_text("the others' work")
+    look = f"import os; print(os.path.exists({str(exchange / 'secret.txt')!r}), os.listdir({str(exchange)!r}))"
+    seen = []
+    for hidden in (set(), {exchange}):
+        monkeypatch.setattr(bubblewrap, "_hidden", hidden)
+        zygote = warm.Zygote([]) if warm_or_cold == "warm" else None
+        made = Kernel(LIMITS, zygote.sandbox(LIMITS, tmp_path) if zygote else bubblewrap.Sandbox(LIMITS, tmp_path))
+        seen.append(text(made.run(look)))
+        write = made.run(f"open({str(exchange / 'new')!r}, 'w')")
+        assert write.status == "error"
+        made.close()
+        if zygote:
+            zygote.close()
+    assert seen == ["True ['secret.txt']\n", "False []\n"]
+
+
+def test_the_checkout_is_hidden_where_it_lies_below_a_shown_folder_but_not_what_python_needs(monkeypatch):
+    place = Path(sys.prefix)
+    monkeypatch.setattr(bubblewrap, "_hidden", {place})
+    arguments = " ".join(bubblewrap._system())
+    needed = [folder for folder in bubblewrap._needed() if folder != place and folder.is_relative_to(place)]
+    assert f"--tmpfs {place} " in arguments
+    for folder in needed:
+        assert arguments.index(f"--tmpfs {place} ") < arguments.rindex(f"--ro-bind {folder} ")
+
+
+def test_what_a_kernel_says_where_nobody_listens_does_not_pile_up_here(kernel):
+    """And a kernel that says much, honestly, loses nothing of it."""
+    flood = """
+import threading
+kernel = get_ipython().kernel
+def flood():
+    while True:
+        for socket in (kernel.control_socket, kernel.shell_socket, kernel.stdin_socket):
+            for name in list(identities):
+                try: socket.send_multipart([name, b'x' * (8 << 20)])
+                except Exception: pass
+identities = {get_ipython().kernel.get_parent('shell').get('header', {}).get('session', '').encode()}
+identities |= {get_ipython().kernel._parent_ident['shell'][0]}
+threading.Thread(target=flood, daemon=True).start()
+"""
+    before = psutil.Process().memory_info().rss
+    kernel.run(flood)
+    kernel.run("import time; time.sleep(3)")
+    assert psutil.Process().memory_info().rss - before < 300 << 20
+
+
+def test_outputs_of_all_cells_together_are_limited(kernel):
+    kept = sum(len(text(kernel.run("print('x' * (3 << 20))"))) for _ in range(14))
+    assert 20 << 20 < kept < 34 << 20
+
+
+def test_many_quick_outputs_are_all_kept(kernel):
+    assert len(kernel.run("for i in range(3000): display(i)").outputs) == 3000

@@ -6,7 +6,6 @@ Usage: ``python -I launch.py SETTINGS PROGRAM ARGUMENT...``; SETTINGS is JSON, P
 import json
 import os
 import resource
-import runpy
 import shutil
 import sys
 
@@ -17,12 +16,30 @@ def main() -> None:
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import mounts
 
+    # A namespace of its own: bubblewrap's may belong to a user namespace in which this process has no rights
+    mounts.call(mounts.LIBC.unshare(mounts.NEW_NAMESPACE), "unshare")
+    mounts.mount(None, "/", None, mounts.PRIVATE_AND_BELOW)
     mounts.private_folders(settings)
     enter(settings)
     if command[0] != "ipykernel":
         os.execvp(command[0], command)
-    sys.argv = ["ipykernel_launcher", *command[1:]]
-    runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+    become_kernel(command[1:])
+
+
+def become_kernel(arguments: list[str]) -> None:
+    """Be the Python kernel until it ends."""
+    import zmq
+    from ipykernel.kernelapp import IPKernelApp
+
+    class Kernel(IPKernelApp):
+        """A kernel that loses no output, however fast they come: what waits to be sent counts as its own memory."""
+
+        def init_iopub(self, context: zmq.Context) -> None:
+            context.setsockopt(zmq.SNDHWM, 0)
+            super().init_iopub(context)
+
+    sys.argv = ["ipykernel_launcher", *arguments]
+    Kernel.launch_instance()
 
 
 def enter(settings: dict) -> None:

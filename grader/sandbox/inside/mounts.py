@@ -6,6 +6,7 @@ import struct
 
 NOSUID, NODEV, NOEXEC = 2, 4, 8  # flags of mount(2)
 PRIVATE_AND_BELOW = 1 << 18 | 16384
+NEW_NAMESPACE = 0x00020000  # for unshare(2): of mounts
 _READ_ONLY, _REMOUNT, _BIND = 1, 32, 4096
 _INODES_PER_MB = 256  # a file takes about a kilobyte of the machine's memory, even when it is empty
 _CAPSET = {"x86_64": 126, "aarch64": 91}

@@ -14,7 +14,6 @@ import fcntl
 import gc
 import json
 import os
-import runpy
 import signal
 import socket
 import struct
@@ -170,8 +169,9 @@ def _become_kernel(program):
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    sys.argv = ["ipykernel_launcher", *program[1:]]
-    runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+    import launch
+
+    launch.become_kernel(program[1:])
 
 
 if __name__ == "__main__":
