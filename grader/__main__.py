@@ -147,6 +147,8 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         print(f"{student}: graded, but stopped: {reason}")
     for student, tasks in report.missing.items():
         print(f"{student}: graded, but no cell was found for: {tasks}")
+    for student, remarks in report.left_out.items():
+        print(f"{student}: graded without some files: {remarks}")
     for student, reason in report.failed.items():
         print(f"{student}: not graded: {reason}", file=sys.stderr)
     return 1 if report.failed else 0

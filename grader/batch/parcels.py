@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.grading.files import files
 from grader.grading.read import MAX_BYTES
 from grader.paths import CHECKOUT, COURSE, Course, LessonError, left_in_old_place
 
-MAX_FILES_BYTES = 256 << 20  # of all the files of a submission together
 _LESSON_TABLES = {  # of the gradebook: what it knows about lessons, and nothing about students
     "alembic_version",
     "course",
@@ -27,7 +27,7 @@ _LESSON_TABLES = {  # of the gradebook: what it knows about lessons, and nothing
 
 
 class NotToBeSent(ValueError):
-    """A submission that cannot be packed; the message says why, in one line."""
+    """There is no notebook to be packed; the message says so, in one line."""
 
 
 class OtherVersion(RuntimeError):
@@ -51,7 +51,7 @@ class LessonParcel:
             raise LessonError(
                 f"the gradebook does not know lesson {name!r}; first run: nbgrader generate_assignment {name}"
             )
-        return cls(name, dict(settings), _lesson_gradebook(course.gradebook), _files(course.source(name)), version())
+        return cls(name, dict(settings), _lesson_gradebook(course.gradebook), _source(course, name), version())
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,28 @@ class Parcel:
     lesson: LessonParcel
     student: str
     submitted: dict[str, bytes]
+    left_out: list[str]  # a remark for each file that is not in it
 
     @classmethod
     def of(cls, lesson: LessonParcel, course: Course, student: str) -> "Parcel":
-        """Pack all that ``student`` handed in, except links and devices.
+        """Pack all that ``student`` handed in, except links and devices, and what is too much.
 
         Raises:
-            NotToBeSent: Where there is no notebook, or the files together are too large.
-            OSError: Where they cannot be read.
+            NotToBeSent: Where there is no notebook.
+            OSError: Where the notebook cannot be read.
         """
         folder = course.submitted(student, lesson.name)
         if not os.path.lexists(course.submitted_notebook(student, lesson.name)):
             raise NotToBeSent(f"no {lesson.name}.ipynb was handed in")
-        linked = folder.is_symlink() or folder.parent.is_symlink()
-        return cls(lesson, student, {} if linked else _files(folder, MAX_FILES_BYTES))
+        notebook = course.submitted_notebook(student, lesson.name)
+        if folder.is_symlink() or folder.parent.is_symlink():
+            return cls(lesson, student, {}, [])
+        kept, remarks = files(folder, course.source(lesson.name))
+        submitted = {str(path.relative_to(folder)): path.read_bytes() for path in kept if path != notebook}
+        if notebook.is_file() and not notebook.is_symlink():
+            with notebook.open("rb") as file:
+                submitted[notebook.name] = file.read(MAX_BYTES + 1)  # so much shows that it is too large
+        return cls(lesson, student, submitted, remarks)
 
     def unpack(self, course: Course) -> None:
         """Make ``course``, an empty folder, one that has this lesson and this submission only; raises OtherVersion."""
@@ -85,6 +93,11 @@ class Parcel:
         course.gradebook.write_bytes(self.lesson.gradebook)
         _write(self.lesson.source, course.source(self.lesson.name))
         _write(self.submitted, course.submitted(self.student, self.lesson.name))
+
+
+def _source(course: Course, name: str) -> dict[str, bytes]:
+    folder = course.source(name)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files(folder)[0]}
 
 
 @functools.cache
@@ -115,28 +128,9 @@ def _files_that_grade() -> Iterator[Path]:
                     yield path
 
 
-def _files(folder: Path, most: int | None = None) -> dict[str, bytes]:
-    """The regular files under ``folder`` by relative name; of a notebook no more than shows that it is too large."""
-    files, size = {}, 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            path = Path(base, name)
-            if path.is_symlink() or not path.is_file():
-                continue
-            length = path.stat().st_size
-            if path.suffix == ".ipynb":
-                length = min(length, MAX_BYTES + 1)
-            size += length
-            if most is not None and size > most:
-                raise NotToBeSent(f"more than {most >> 20} MB of files were handed in")
-            with path.open("rb") as file:
-                files[str(path.relative_to(folder))] = file.read(length)
-    return files
-
-
-def _write(files: dict[str, bytes], folder: Path) -> None:
+def _write(contents: dict[str, bytes], folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name, content in files.items():
+    for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 

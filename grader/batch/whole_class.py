@@ -28,6 +28,7 @@ from grader.grading.run import RunSubmission, private_folders
 from grader.paths import Course
 from grader.sandbox import bubblewrap
 
+_LISTED = 5  # files that are named, of those left out
 _PATIENCE = 600  # seconds that a worker may take beyond what a submission may
 
 
@@ -42,6 +43,7 @@ class GradingReport:
     unreadable: dict[str, str] = field(default_factory=dict)  # graded 0, as the file is no notebook
     stopped: dict[str, str] = field(default_factory=dict)  # graded, though the sandbox had to stop their code
     missing: dict[str, str] = field(default_factory=dict)  # graded, though no cell of these tasks was found
+    left_out: dict[str, str] = field(default_factory=dict)  # graded without these of their files
 
 
 def grade(course: Course, name: str, workers: Workers, force: bool = False, unsafe: bool = False) -> GradingReport:
@@ -55,8 +57,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
         unsafe: Run student code without the sandbox.
 
     Returns:
-        How many were graded, and who could not be; of the graded, whose file is no notebook, who had to be stopped, and
-        whose notebook lacks tasks.
+        How many were graded, and who could not be; of the graded, whose file is no notebook, who had to be stopped,
+        whose notebook lacks tasks, and whose files could not all be taken.
     """
     config = load_config(course)
     config.RunSubmission.unsafe = unsafe or bool(config.RunSubmission.get("unsafe", False))
@@ -80,6 +82,8 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                     report.stopped[student] = reason
                 if tasks := missing_tasks(outcome):
                     report.missing[student] = ", ".join(tasks)
+                if remarks := outcome.metadata["edgekit"].get("left_out"):
+                    report.left_out[student] = "; ".join(remarks)
             progress.update()
     return report
 
@@ -198,12 +202,14 @@ def run(parcel: Parcel) -> dict:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return _run(course, parcel.lesson.name, parcel.student, config)
+            notebook = _run(course, parcel.lesson.name, parcel.student, config)
+            notebook.metadata["edgekit"]["left_out"] = parcel.left_out[:_LISTED]
+            return notebook
         finally:
             watchdog.cancel()
 
 
-def _run(course: Course, name: str, student: str, config: Config) -> dict:
+def _run(course: Course, name: str, student: str, config: Config) -> NotebookNode:
     """In a worker: the student's notebook, made whole and run."""
     RunSubmission.warm = RunSubmission.brief = True
     submitted = course.submitted(student, name)

@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from grader.text import printable
 
 MAX_FILES = 2000
+MAX_DEPTH = 20  # folders in folders
+_MAX_SEEN = 20_000  # files and folders that are looked at
 MAX_BYTES = 256 << 20  # of all files of a submission except the notebook
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff*?\[\]]")
 
@@ -30,16 +33,12 @@ def files(folder: Path, lesson: Path | None = None, max_bytes: int = MAX_BYTES) 
     if folder.is_symlink() or folder.parent.is_symlink():
         return [], [f"{printable(folder.name)}: it is a link"]
     found, remarks = [], []
-    for base, folders, names in os.walk(folder):
-        folders.sort()
-        remarks += [f"{printable(name)}: it is a link" for name in folders if Path(base, name).is_symlink()]
-        for name in sorted(names):
-            path = Path(base, name)
-            problem = _problem(path, path.relative_to(folder), lesson)
-            if problem:
-                remarks.append(f"{printable(str(path.relative_to(folder)))}: {problem}")
-            else:
-                found.append(path)
+    for path, problem in walk(folder):
+        problem = problem or _problem(path, path.relative_to(folder), lesson)
+        if problem:
+            remarks.append(f"{printable(str(path.relative_to(folder)))}: {problem}")
+        else:
+            found.append(path)
     kept, total = [], 0
     for path in sorted(found, key=lambda path: path.stat().st_size):
         total += path.stat().st_size
@@ -51,9 +50,33 @@ def files(folder: Path, lesson: Path | None = None, max_bytes: int = MAX_BYTES) 
     return sorted(kept), remarks
 
 
+def walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Everything below ``folder`` but folders; what cannot be copied with the reason, however deep it lies."""
+    waiting, seen = [folder], 0
+    while waiting:
+        base = waiting.pop()
+        try:
+            entries = sorted(os.scandir(base), key=lambda entry: entry.name)
+        except OSError as error:
+            yield base, f"it cannot be read ({error.strerror})"
+            continue
+        for entry in entries:
+            seen += 1
+            path = Path(entry.path)
+            if seen > _MAX_SEEN:
+                yield path, f"it comes after {_MAX_SEEN} other files"
+                return
+            if entry.is_symlink():
+                yield path, "it is a link"
+            elif not entry.is_dir():
+                yield path, ""
+            elif len(path.relative_to(folder).parts) > MAX_DEPTH:
+                yield path, f"it lies more than {MAX_DEPTH} folders deep"
+            else:
+                waiting.append(path)
+
+
 def _problem(path: Path, relative: Path, lesson: Path | None) -> str:
-    if path.is_symlink():
-        return "it is a link"
     if not path.is_file():
         return "it is no regular file"
     if len(os.fsencode(relative)) > 1000:

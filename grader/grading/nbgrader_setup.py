@@ -1,5 +1,6 @@
 """Sets nbgrader up for a course: puts our steps into its commands, and mends how it reads submissions."""
 
+import fnmatch
 import glob
 import os
 import sysconfig
@@ -81,8 +82,9 @@ def harden(course: Course) -> None:
         if remarks:
             student = os.path.basename(os.path.dirname(path))
             get_logger().warning("%s: left out: %s", student, "; ".join(remarks[:5] + ["..."] * (len(remarks) > 5)))
-        wanted = {os.path.join(path, relative) for relative in (os.path.relpath(file, path) for file in kept)}
-        return [file for file in utils.find_all_files(path, exclude) if file in wanted]
+        relative = [file.relative_to(path) for file in kept]
+        is_ignored = lambda part: any(fnmatch.fnmatch(part, pattern) for pattern in exclude or ())  # noqa: E731
+        return [os.path.join(path, file) for file in relative if not any(map(is_ignored, file.parts))]
 
     def timestamp(self, dest_path: str):
         path = Path(dest_path) / "timestamp.txt"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 
 import nbformat
 import pytest
@@ -9,6 +10,7 @@ from conftest import require
 from grading import Class, cell
 
 from grader import demo
+from grader.sandbox import bubblewrap
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 
@@ -171,3 +173,59 @@ def test_pasted_pictures_are_kept_and_nothing_else(graded):
 
 def test_half_characters_in_outputs_cost_nothing(graded):
     assert graded.points()["half_characters"] == 9
+
+
+MODULES = {
+    "helpmod.py": "def flip(a, b):\n    return a ^ b\n",
+    "tools/__init__.py": "from .deep import seven\n",
+    "tools/deep.py": "seven = 7\n",
+    "numpy.py": "raise ImportError('not this one')\n",
+}
+
+
+@pytest.fixture(scope="module", params=["autograde", "grade"])
+def with_files(tmp_path_factory, request):
+    """Students who hand in more files than their notebook."""
+    require("bwrap", "apt install bubblewrap")
+    school = Class(tmp_path_factory.mktemp("files") / "course")
+    modules = school.notebook("honest", "import helpmod\nfrom tools import seven\nimport numpy")
+    cell(modules, "xor").source = "def xor(a, b):\n    return helpmod.flip(a, b) if seven == 7 else None"
+    folder = school.hand_in("modules", modules)
+    (folder / "tools").mkdir()
+    for name, text in {
+        **HELPER,
+        "tools/deep.py": "seven = 7\n",
+        "numpy.py": "raise ImportError('not this one')\n",
+    }.items():
+        (folder / name).write_text(text)
+    deep = school.hand_in("deep", school.notebook("honest"))
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    many = school.hand_in("many", school.notebook("honest"))
+    for number in range(3000):
+        (many / f"{number}.txt").touch()
+    (many / ("x" * 250)).touch()
+    large = school.hand_in("large", school.notebook("honest"))
+    with (large / "large.bin").open("wb") as file:
+        file.truncate(300 << 20)
+    school.said = school.grade() if request.param == "autograde" else school.grade_side_by_side("--jobs", "2")
+    yield school
+    bubblewrap.remove(deep)
+
+
+def test_modules_beside_the_notebook_can_be_imported_and_shadow_nothing(with_files):
+    assert with_files.points()["modules"] == 9, with_files.text_of("modules")
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [("deep", "more than 20 folders deep"), ("many", "too many or too large"), ("large", "too many or too large")],
+)
+def test_files_that_cannot_be_taken_are_named_and_cost_nothing(with_files, student, said):
+    assert with_files.points()[student] == 9, with_files.text_of(student)
+    assert any(student in line and said in line for line in with_files.said.splitlines()), with_files.said[-2000:]
