@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("--column", help="the column of the marks, if it is not called Grade (Moodle) or NAME (Canvas)")
     back.add_argument("--comments-column", help="Moodle's column of comments, if it is not called Feedback comments")
     back.add_argument("--scale", action="store_true", help="scale the marks to the platform's maximum")
+    back.add_argument("--team-column", help="Moodle's column of the teams, if it is not called Group")
+    back.add_argument(
+        "--groups", type=Path, metavar="CSV", help="for a group assignment of Canvas: its export of groups"
+    )
+    back.add_argument(
+        "--late-penalty", type=_percent, default=0.0, metavar="PERCENT", help="taken off where Canvas says LATE"
+    )
     back.add_argument("--unfinished", action="store_true", help="also those with answers not yet marked by hand")
     return parser
 
@@ -72,6 +79,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r}; expected a number, 1 or more")
     return int(text)
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number from 0 to 100")
+    return percent
 
 
 def _build(course: Course, options: argparse.Namespace) -> int:
@@ -186,7 +203,15 @@ def _hand_back(course: Course, options: argparse.Namespace) -> int:
 
     course.lesson(options.name)
     target = options.to or course.handed_back(options.name)
-    how = hand_back.Options(options.column, options.comments_column, options.scale, options.unfinished)
+    how = hand_back.Options(
+        options.column,
+        options.comments_column,
+        options.scale,
+        options.unfinished,
+        options.late_penalty,
+        options.team_column,
+        options.groups,
+    )
     try:
         report = hand_back.hand_back(course, options.name, options.marks, target, how)
     except hand_back.HandBackError as error:

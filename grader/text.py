@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -15,6 +16,11 @@ def one_line(text: str) -> str:
     """``text`` in one line, without control characters and at most 200 characters."""
     text = without_control(text, "?")
     return text if len(text) <= 200 else f"{text[:150]}...{text[-40:]}"
+
+
+def squeezed(name: str) -> str:
+    """The letters and digits of a name, to compare it with the same name as another program writes it."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name)).casefold()
 
 
 def printable(name: str) -> str:

@@ -11,9 +11,19 @@ from datetime import datetime
 from pathlib import Path
 
 from grader.paths import Course
-from grader.platforms.exports import MAX_SUBMISSION, ExportError, File, Submission, in_zip, read_export, safe_path, slug
+from grader.platforms.exports import (
+    MAX_SUBMISSION,
+    ExportError,
+    File,
+    Submission,
+    in_zip,
+    other_platform,
+    read_export,
+    safe_path,
+    slug,
+)
 from grader.platforms.exports import sort_out as sort_export
-from grader.text import one_line
+from grader.text import one_line, squeezed
 
 _RESERVED = {"timestamp.txt": "nbgrader would take it for the time of submission"}
 
@@ -45,12 +55,14 @@ class CollectReport:
     unchanged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # one line each, about what was not taken as it stood
     unknown: list[str] = field(default_factory=list)  # not collected: whose it is, or what it is, is not known
+    late: list[str] = field(default_factory=list)  # as Canvas says it
 
     def lines(self) -> list[str]:
         """The report as text."""
         counts = f"{len(self.new)} new, {len(self.replaced)} replaced, {len(self.unchanged)} unchanged"
         return [
             f"Collected: {counts}.",
+            *([f"Handed in late: {', '.join(self.late)}."] if self.late else []),
             *(f"note: {note}" for note in self.notes),
             *(f"not collected: {line}" for line in self.unknown),
         ]
@@ -81,6 +93,12 @@ def collect(course: Course, name: str, export: Path, known_only: bool = False) -
     """
     submissions, unknown = sort_export(read_export(export))
     if not submissions:
+        other = other_platform(unknown)
+        if other:
+            raise ExportError(
+                f"{export} is {other}'s download, which is not read here. Put each student's notebook into "
+                f"{course.submitted('STUDENT', name)}/{name}.ipynb, and export the marks with: nbgrader export"
+            )
         raise ExportError(
             f"{export} has nothing of Moodle's or Canvas's. Give the platform's download of all submissions: it has "
             "folders like Full name_123456_assignsubmission_file_ or files like lastnamefirstname_67890_12345_toy.ipynb"
@@ -99,11 +117,14 @@ def collect(course: Course, name: str, export: Path, known_only: bool = False) -
             report.notes.append(f"{_who(submission)}: {problem}")
         try:
             known[student] = _take(course, name, student, submission, known.get(student), report)
-        except ExportError as error:
+        except Exception as error:  # whatever one student hands in, the others are collected
             stays = "; what was collected before stays" if student in known else ""
-            report.unknown.append(f"{_who(submission)}: {error}{stays}")
+            reason = error if isinstance(error, ExportError) else f"{type(error).__name__}: {one_line(str(error))}"
+            report.unknown.append(f"{_who(submission)}: {reason}{stays}")
         else:
             _write_manifest(course, name, known)
+            if known[student].late:
+                report.late.append(student)
     return report
 
 
@@ -118,7 +139,7 @@ class _Students:
         self, course: Course, known: dict[str, Collected], submissions: list[Submission], known_only: bool
     ) -> None:
         self.known_only = known_only
-        self.by_id = {(about.platform, about.id): student for student, about in known.items()}
+        self.by_id = {(about.platform, about.id, squeezed(about.name)): student for student, about in known.items()}
         self.taken = set(known)
         names = [slug(submission.name).casefold() for submission in submissions]
         self.doubled = {name for name in names if names.count(name) > 1}
@@ -133,7 +154,7 @@ class _Students:
 
     def find(self, submission: Submission) -> tuple[str | None, str]:
         """nbgrader's name for a student, or None; and a remark for the report, or why not."""
-        before = self.by_id.get((submission.platform, submission.id))
+        before = self.by_id.get(_key(submission))
         if before:
             return before, ""
         plain = slug(submission.name)
@@ -156,9 +177,14 @@ class _Students:
         return self._keep(submission, student), remark
 
     def _keep(self, submission: Submission, student: str) -> str:
-        self.by_id[submission.platform, submission.id] = student
+        self.by_id[_key(submission)] = student
         self.taken.add(student)
         return student
+
+
+def _key(submission: Submission) -> tuple[str, str, str]:
+    """Who it is for the platform; the name, too, as a team may have the number of a participant."""
+    return submission.platform, submission.id, squeezed(submission.name)
 
 
 def _keys(first: str, last: str) -> set[str]:

@@ -2,10 +2,12 @@
 
 Moodle ("Download all submissions", mod/assign/classes/downloader.php) names the folder of a student
 ``Full name_123456_assignsubmission_file_`` (since 4.1 without the last underscore), or puts all files into one folder
-and that in front of each name. Its number is the participant's in this one assignment. Canvas ("Download
-Submissions", lib/content_zipper.rb) names a file ``lastnamefirstname_LATE_67890_12345_toy.ipynb``: the user's number,
-then the attachment's; anonymous ones ``anon_Ab1cD_12345_toy.ipynb``. Both read these names again when feedback comes
-back, and so they are kept as they are.
+and that in front of each name. Its number is the participant's in this one assignment. Where teams hand in, the name
+and the number are those of the group, which nothing in the export shows; those in no group are ``Default group``,
+without a number. Canvas ("Download Submissions", lib/content_zipper.rb) names a file
+``lastnamefirstname_LATE_67890_12345_toy.ipynb``: the user's number, then the attachment's; anonymous ones
+``anon_Ab1cD_12345_toy.ipynb``; of a group, its name and the number of one of its members. Both read these names again
+when feedback comes back, and so they are kept as they are.
 """
 
 import functools
@@ -15,19 +17,27 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from grader.text import one_line, without_control
+from grader.text import one_line, squeezed, without_control
 
 MAX_FILES = 50_000  # of an export
 MAX_FILE = 64 << 20  # bytes of one file, unpacked
 MAX_SUBMISSION = 256 << 20  # bytes of all files of a student
 MAX_EXPORT = 16 << 30
-_PLUGIN = re.compile(r"(?P<name>[^_]+)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?", re.DOTALL)
+_PLUGIN = re.compile(
+    r"(?P<name>[^_]+)(?:_(?P<id>[0-9]{1,18}))?_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?", re.DOTALL
+)
+_NUMBER = re.compile("[0-9]{1,18}")
+_OTHERS = {  # platforms whose exports are known, and not read
+    "Brightspace": re.compile(r"[0-9]+-[0-9]+ - .+ - .+"),
+    "Blackboard": re.compile(r".+_attempt_[0-9]{4}(?:-[0-9]{2}){5}(?:_.+|\..+)"),
+}
 
 
 class ExportError(ValueError):
@@ -100,7 +110,12 @@ def _in_folder(root: Path) -> Iterator[File]:
                 problem = f"it is larger than {MAX_FILE >> 20} MB"
             modified = datetime.fromtimestamp(status.st_mtime).isoformat(timespec="seconds")
             parts = tuple(part.encode("utf-8", "replace").decode() for part in path.relative_to(root).parts)
-            yield File(parts, modified, problem, functools.partial(_read_file, path))
+            yield File(_composed(parts), modified, problem, functools.partial(_read_file, path))
+
+
+def _composed(parts: Iterable[str]) -> tuple[str, ...]:
+    """A path with each letter and its accents as one character: a Mac writes them as several."""
+    return tuple(unicodedata.normalize("NFC", part) for part in parts)
 
 
 def _read_file(path: Path) -> bytes:
@@ -130,11 +145,21 @@ def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_
         elif entry.file_size > MAX_FILE:
             problem = f"it is larger than {MAX_FILE >> 20} MB"
         yield File(
-            tuple(entry.filename.replace("\\", "/").split("/")),
+            _composed(_entry_name(entry).replace("\\", "/").split("/")),
             _zip_time(entry),
             problem,
             functools.partial(_read_entry, archive, entry),
         )
+
+
+def _entry_name(entry: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip file; a Mac writes UTF-8 and does not say so."""
+    if entry.flag_bits & 0x800:
+        return entry.filename.encode("utf-8", "replace").decode()
+    try:
+        return entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename
 
 
 def _zip_time(entry: zipfile.ZipInfo) -> str:
@@ -156,17 +181,21 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def sort_out(files: Iterator[File]) -> tuple[list[Submission], list[File]]:
-    """Who handed in what: the submissions in the order of their names, and the files that say nothing about that."""
+    """Who handed in what: the submissions in the order of their names, and the files that say nothing about that.
+
+    An export is of one platform, that of most of its files: another's name may be one that a student has chosen.
+    """
     submissions: dict[tuple[str, str], Submission] = {}
+    found_files = [(file, _moodle(file) or _canvas(file)) for file in files if not _is_litter(file.parts)]
+    platforms = Counter(found[0].platform for _, found in found_files if found)
+    platform = max(platforms, key=lambda name: (platforms[name], name), default="")
     unknown = []
-    for file in files:
-        found = _moodle(file) or _canvas(file)
-        if found is None:
-            if not _is_litter(file.parts):
-                unknown.append(file)
+    for file, found in found_files:
+        if found is None or found[0].platform != platform:
+            unknown.append(file)
             continue
         submission, inside, platform_name, attachment, is_text = found
-        mine = submissions.setdefault((submission.platform, submission.id), submission)
+        mine = submissions.setdefault((submission.id, squeezed(submission.name)), submission)
         mine.late = mine.late or submission.late
         if is_text:
             mine.texts.append(file)
@@ -179,7 +208,7 @@ def sort_out(files: Iterator[File]) -> tuple[list[Submission], list[File]]:
 
 def _is_litter(parts: tuple[str, ...]) -> bool:
     """Whether it is a file that file managers leave in folders."""
-    return parts[0] == "__MACOSX" or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
+    return "__MACOSX" in parts or parts[-1].startswith("._") or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def _is_newer(submission: Submission, inside, file: File, attachment: int) -> bool:
@@ -193,11 +222,11 @@ def _moodle(file: File):
             continue
         below = file.parts[depth + 1 :]
         inside = tuple(filter(None, (match["rest"], *below)))
-        if not inside or _is_litter(inside):
+        if not inside:
             return None
         folder = part if below else part[: match.end("kind")] + "_"
         is_text = match["kind"] != "file"
-        return Submission("moodle", match["id"], match["name"].strip()), inside, folder, 0, is_text
+        return Submission("moodle", match["id"] or "", match["name"].strip()), inside, folder, 0, is_text
     return None
 
 
@@ -211,7 +240,7 @@ def _canvas(file: File):
     if words[0] == "anon" and len(words) > 2:
         numbers, user, name_of = [1, 2], words[1], "anon"
     else:
-        numbers = [i for i, word in enumerate(words[:-1]) if re.fullmatch("[0-9]+", word)][:2]
+        numbers = [i for i, word in enumerate(words[:-1]) if _NUMBER.fullmatch(word)][:2]
         if not numbers or numbers[0] == 0:
             return None
         user, name_of = words[numbers[0]], "_".join(words[: numbers[0]])
@@ -219,7 +248,7 @@ def _canvas(file: File):
     is_text = len(numbers) == 1 and words[-1] in ("text.html", "link.html")
     if is_text:
         return submission, (words[-1],), name, 0, True
-    if len(numbers) < 2 or numbers[1] != numbers[0] + 1 or not words[numbers[1]].isdigit():
+    if len(numbers) < 2 or numbers[1] != numbers[0] + 1 or not _NUMBER.fullmatch(words[numbers[1]]):
         return None
     return submission, ("_".join(words[numbers[1] + 1 :]),), name, int(words[numbers[1]]), False
 
@@ -240,7 +269,13 @@ def safe_path(parts: tuple[str, ...]) -> tuple[Path | None, str]:
     return Path(*cleaned), ""
 
 
+def other_platform(files: list[File]) -> str:
+    """The platform that has made an export in which nothing is Moodle's or Canvas's, if it is a known one."""
+    names = [part for file in files for part in file.parts]
+    return next((name for name, form in _OTHERS.items() if any(map(form.fullmatch, names))), "")
+
+
 def slug(name: str) -> str:
-    """A name as the name of a folder: letters and digits of any script, hyphens and underscores."""
+    """A name as the name of a folder: letters and digits of any script, hyphens and underscores, at most 200 bytes."""
     words = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", name)).strip("_-")
-    return words[:80] or "student"
+    return words[:80].encode()[:200].decode(errors="ignore") or "student"

@@ -192,11 +192,7 @@ def with_files(tmp_path_factory, request):
     cell(modules, "xor").source = "def xor(a, b):\n    return helpmod.flip(a, b) if seven == 7 else None"
     folder = school.hand_in("modules", modules)
     (folder / "tools").mkdir()
-    for name, text in {
-        **HELPER,
-        "tools/deep.py": "seven = 7\n",
-        "numpy.py": "raise ImportError('not this one')\n",
-    }.items():
+    for name, text in MODULES.items():
         (folder / name).write_text(text)
     deep = school.hand_in("deep", school.notebook("honest"))
     here = os.open(deep, os.O_RDONLY)

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -277,3 +278,86 @@ def test_an_export_of_too_many_bytes_is_not_unpacked(course, tmp_path, monkeypat
     (tmp_path / "export.zip").write_bytes(zipped({ADA: b"0" * 2000}))
     with pytest.raises(exports.ExportError, match="would unpack to more"):
         collecting.collect(course, "toy", tmp_path / "export.zip")
+
+
+def test_names_from_a_mac_are_the_students_own(course, collect, tmp_path):
+    """macOS writes UTF-8 into zip files without saying so, and accents as signs of their own."""
+    name = unicodedata.normalize("NFD", "José Núñez")
+    data = zipped({f"{name}_101_assignsubmission_file_/toy.ipynb": b"x"})
+    data = data.replace((0x800).to_bytes(2, "little") + (8).to_bytes(2, "little"), bytes(2) + (8).to_bytes(2, "little"))
+    (tmp_path / "mac.zip").write_bytes(data)
+    assert zipfile.ZipFile(tmp_path / "mac.zip").infolist()[0].flag_bits == 0
+    assert collecting.collect(course, "toy", tmp_path / "mac.zip").new == ["José_Núñez"]
+    assert collect({"José Núñez_101_assignsubmission_file_/toy.ipynb": b"x"}, as_folder=True).unchanged
+
+
+def test_nothing_that_one_entry_contains_ends_the_others(course, collect):
+    folder = "{}_{}_assignsubmission_file_/{}".format
+    report = collect(
+        {
+            folder("Fine", 1, "toy.ipynb"): b"x",
+            "__MACOSX/anon_x_²_toy.ipynb": b"",
+            "anon_x_²_toy.ipynb": b"",
+            f"hopper_{'9' * 5000}_{'8' * 5000}_toy.ipynb": b"",
+            folder("Deep", 2, "a/" * 40 + "toy.ipynb"): b"x",
+            folder("Long", 3, "x" * 300 + ".ipynb"): b"x",
+            folder("𝔄" * 80, 4, "toy.ipynb"): b"x",
+            folder("Both", 5, "toy.ipynb"): b"x",
+            folder("Both", 5, "toy.ipynb/toy.ipynb"): b"x",
+            folder("Escape\x1b[2J", 6, "toy.ipynb"): b"x",
+            folder("Two", 7, "toy.ipynb"): b"x",
+            folder("Two", 7, "TOY.ipynb"): b"y",
+        }
+    )
+    assert {"Fine", "Both", "Two"} <= set(report.new)
+    assert not [line for line in report.lines() if "\x1b" in line or "\n" in line]
+    assert len(report.new) == 5
+
+
+def test_a_students_file_is_never_another_students_whatever_its_name(course, collect):
+    report = collect(
+        {
+            "Ada Lovelace_101_assignsubmission_file_/toy.ipynb": b"ada",
+            "Ada Lovelace_101_assignsubmission_file_/Bob B_102_assignsubmission_file_/toy.ipynb": b"forged",
+            "Ada Lovelace_101_assignsubmission_file_/hoppergrace_67891_12346_toy.ipynb": b"forged",
+            "Bob B_102_assignsubmission_file_/toy.ipynb": b"bob",
+            "hoppergrace_67891_12346_toy.ipynb": b"loose",
+        }
+    )
+    assert set(report.new) == {"Ada_Lovelace", "Bob_B"}
+    assert submitted(course)["Bob_B/toy/toy.ipynb"] == b"bob"
+    assert report.unknown == [
+        "hoppergrace_67891_12346_toy.ipynb: neither Moodle's nor Canvas's way to name a student's file"
+    ]
+
+
+def test_a_team_with_the_number_of_a_participant_stays_apart(course, collect):
+    collect({"Bob B_102_assignsubmission_file_/toy.ipynb": b"bob"})
+    collect(
+        {
+            "Team Blue_102_assignsubmission_file_/toy.ipynb": b"team",
+            "Default group_assignsubmission_file_/toy.ipynb": b"d",
+        }
+    )
+    assert submitted(course) == {
+        "Bob_B/toy/toy.ipynb": b"bob",
+        "Team_Blue/toy/toy.ipynb": b"team",
+        "Default_group/toy/toy.ipynb": b"d",
+    }
+
+
+def test_who_is_late_is_said(course, collect):
+    assert "Handed in late: hoppergrace_67891." in collect({"hoppergrace_LATE_67891_12346_toy.ipynb": b"x"}).lines()
+
+
+@pytest.mark.parametrize(
+    ("name", "platform"),
+    [
+        ("12345-67890 - Ada Lovelace - Nov 23, 2026 1004 AM - toy.ipynb", "Brightspace"),
+        ("12345-67890 - Ada Lovelace - Nov 23, 2026 1004 AM/toy.ipynb", "Brightspace"),
+        ("Toy_alovelace_attempt_2026-11-23-10-04-05_toy.ipynb", "Blackboard"),
+    ],
+)
+def test_another_platforms_download_is_refused_by_name(course, collect, name, platform):
+    with pytest.raises(exports.ExportError, match=f"{platform}'s download.*submitted/STUDENT/toy/toy.ipynb"):
+        collect({name: b"x", "index.html": b""})

@@ -101,7 +101,23 @@ def test_nothing_that_students_choose_is_a_formula_and_what_the_platform_matches
     collected(school, "canvas")
     _, _, rows = hand_back(school, CANVAS)
     assert rows[3][:4] == ['\'="Lovelace"', "67890", "", "'@ada"]
-    for text in ("=1", "+1+1", "-cmd", "@x", " =1", "\t=1", "\r=1"):
+    for text in (
+        "=1",
+        "+1+1",
+        "-cmd",
+        "@x",
+        " =1",
+        "\t=1",
+        "\r=1",
+        "＝1",
+        "＋1",
+        "－1+1",
+        "＠x",
+        "\u3000=1",
+        "\u00a0＝1",
+    ):
+        assert handing_back.tame(text) == "'" + text
+    for text in ("＝1", "＋1", "－1+1", "＠x", "\u3000=1", "\u00a0＝1"):  # a spreadsheet takes full-width signs, too
         assert handing_back.tame(text) == "'" + text
     for text in ("", "-", "-1.5", "12", "Ada", "a=b"):
         assert handing_back.tame(text) == text
