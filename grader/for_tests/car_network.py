@@ -1,11 +1,18 @@
-"""For test cells of the car lessons: a small network made anew, so that nobody can know its answers beforehand."""
+"""For test cells of the car lessons: the trained network, and a small one made anew, whose answers nobody can know."""
 
+import functools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+import edgekit.models
 from edgekit import calibration, quantization
-from edgekit.network import Network, Op
+from edgekit.network import Network, Op, Shape
+
+_WEIGHTS = Path(edgekit.models.__file__).parent / "carclassifier.npz"
+_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolutions
+_EPSILON = 1e-3  # of Keras's batch normalization
 
 
 def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
@@ -43,3 +50,55 @@ def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
     last = replace(ops[2], weights=ops[2].weights / sums.std() * 2, bias=-np.median(sums, axis=0) / sums.std() * 2)
     net = Network("carclassifier", ("image",), ("score",), shapes, (*ops[:2], last, ops[3]))
     return quantization.quantize(net, calibration.calibrate(net, real)), images
+
+
+@functools.cache
+def trained() -> Network:
+    """The lessons' ``net``, made of the shipped weights without Keras, since importing TensorFlow takes seconds."""
+    with np.load(_WEIGHTS, allow_pickle=False) as arrays:
+        weights = {name: arrays[name] for name in arrays.files}
+    side, source = 48, "image"
+    shapes: dict[str, Shape] = {"image": (96, 96, 3)}
+    ops = [_convolution(weights, "conv1", source, 2)]
+    for number, stride in enumerate(_STRIDES, 1):
+        side = -(-side // stride)
+        ops.append(_convolution(weights, f"conv_dw_{number}", ops[-1].output, stride))
+        ops.append(_convolution(weights, f"conv_pw_{number}", ops[-1].output, 1))
+        for op in ops[-2:]:
+            shapes[op.output] = (side, side, len(op.bias))
+    shapes |= {ops[0].output: (48, 48, 8), "global_average_pooling2d": (256,)}
+    shapes |= {"predictions": (1,), "predictions_sigmoid": (1,)}
+    ops += [
+        Op("mean", "global_average_pooling2d", (ops[-1].output,), "global_average_pooling2d"),
+        Op(
+            *("fully_connected", "predictions", ("global_average_pooling2d",), "predictions"),
+            weights=_without_dead(weights["predictions/kernel"].T),
+            bias=weights["predictions/bias"],
+        ),
+        Op("sigmoid", "predictions_sigmoid", ("predictions",), "predictions_sigmoid"),
+    ]
+    return Network("mobilenet_v1_0.25_96", ("image",), ("predictions_sigmoid",), shapes, tuple(ops))
+
+
+def _convolution(weights: dict[str, np.ndarray], name: str, source: str, stride: int) -> Op:
+    """A layer of the shipped network, with its batch normalization folded and its ReLU6 fused."""
+    gamma, beta, mean, variance = (
+        weights[f"{name}_bn/{part}"].astype(float) for part in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    factor = gamma / np.sqrt(variance + _EPSILON)
+    kernel = weights[f"{name}/kernel"].astype(float)
+    is_depthwise = name.startswith("conv_dw")
+    kernel = np.moveaxis(kernel, 3, 0) * (factor if is_depthwise else factor[:, None, None, None])
+    return Op(
+        *("depthwise_conv2d" if is_depthwise else "conv2d", name, (source,), f"{name}_relu"),
+        weights=_without_dead(kernel.astype(np.float32)),
+        bias=(beta - mean * factor).astype(np.float32),
+        stride=(stride, stride),
+        padding="valid" if name.startswith("conv_pw") else "same",
+        activation="relu6",
+    )
+
+
+def _without_dead(kernel: np.ndarray) -> np.ndarray:
+    """As in the lessons: channels that died in training have weights around 1e-12, which are made 0."""
+    return np.where(np.abs(kernel) < 1e-9, 0, kernel).astype(np.float32)

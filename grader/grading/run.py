@@ -142,6 +142,17 @@ def _imports(source: NotebookNode) -> set[str]:
     return {statement for cell in cells for statement in test_names.imports(cell).values()}
 
 
+def _library_names(source: NotebookNode) -> list[str]:
+    """The names that the instructor's notebook imports from edgekit."""
+    cells = [cell.source for cell in source.cells if cell.cell_type == "code"]
+    return sorted(
+        name
+        for cell in cells
+        for name, statement in test_names.imports(cell).items()
+        if statement.split()[1].partition(".")[0] == "edgekit"
+    )
+
+
 _zygotes: dict[frozenset[str], warm.Zygote] = {}  # by what they have imported; one at a time
 
 
@@ -253,6 +264,7 @@ class _Grading:
             "cells": {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if utils.is_solution(cell)},
             "unsafe": self.student.sandbox is None,
             "hidden": bubblewrap.hidden(),
+            "library": _library_names(self.lesson.source),
         }
         code = f"__import__('grader.grading.trusted').grading.trusted.connect({json.dumps(settings)!r})"
         result = self.tests.run(code, seconds=120)

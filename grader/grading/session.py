@@ -1,7 +1,8 @@
 """The submission that the tests in this kernel grade; in an instructor's own notebook there is none."""
 
 # grader.grading.run sends it before the first test: connection and pid of the student's kernel, the folder of the
-# lesson's files, cells (the student's texts by grade id), and unsafe: whether it runs without the sandbox.
+# lesson's files, cells (the student's texts by grade id), library (names that the lesson imports from edgekit), hidden
+# (folders that no sandbox may show), and unsafe: whether it runs without the sandbox.
 current: dict | None = None
 
 
@@ -13,3 +14,8 @@ def is_unsafe() -> bool:
 def cell_text(grade_id: str) -> str | None:
     """The student's text of a task, empty where it is missing; None outside grading."""
     return None if current is None else current.get("cells", {}).get(grade_id, "")
+
+
+def library_names() -> list[str]:
+    """The names that the lesson imports from edgekit."""
+    return [] if current is None else current.get("library", [])

@@ -1,0 +1,115 @@
+"""For test cells: takes a student's value as plain numbers of a certain shape, and compares it without broadcasting.
+
+from grader.for_tests import answers
+answers.close(preprocess(pixels), expected, "the values of other pixels")
+
+`numpy.allclose` alone is no test: an empty array is close to everything, and one number to an array of them. A value
+that is no plain data, such as an object of a class of the student's own, is refused.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from grader.grading import session
+from grader.lesson import test_names
+
+_PLAIN = (bool, int, float, list, tuple, np.ndarray, np.generic)
+_LOOKS_ELSEWHERE = {
+    "getattr",
+    "eval",
+    "exec",
+    "compile",
+    "globals",
+    "vars",
+    "__import__",
+    "importlib",
+    "sys",
+    "edgekit",
+}
+
+
+def numbers(value: object, shape: tuple[int, ...] | None, what: str) -> np.ndarray:
+    """``value`` as an array of finite real numbers.
+
+    Args:
+        value: A number, an array, or lists of numbers.
+        shape: The shape that it must have; None means any, but not an empty one.
+        what: What it is, for the message: "the scales of other weights".
+
+    Returns:
+        The array, of the kind of number that the student chose.
+
+    Raises:
+        AssertionError: It is something else; the message may be shown to the student.
+    """
+    assert isinstance(value, _PLAIN), f"{what} should be numbers, not an object of type {_type_name(value)}"
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.empty(0, object)
+    assert array.dtype.kind in "biuf", f"{what} should be numbers"
+    if shape is None:
+        assert array.size, f"{what}: there are no numbers"
+    else:
+        assert array.shape == shape, f"{what} should have the shape {shape}, not {array.shape}"
+    assert np.isfinite(array).all(), f"{what}: some are infinite or not a number"
+    return array
+
+
+def close(value: object, expected: ArrayLike, what: str, rtol: float = 1e-5, atol: float = 1e-7) -> None:
+    """Refuse a value that has not the shape of ``expected``, or differs by more than atol + rtol * |expected|."""
+    wanted = np.asarray(expected, float)
+    found = numbers(value, wanted.shape, what)
+    assert np.allclose(found.astype(float), wanted, rtol=rtol, atol=atol), f"{what}: wrong"
+
+
+def equal(value: object, expected: ArrayLike, what: str) -> None:
+    """Refuse a value that is not exactly ``expected``, whatever the type of its numbers."""
+    wanted = np.asarray(expected)
+    assert np.array_equal(numbers(value, wanted.shape, what), wanted), f"{what}: wrong"
+
+
+def number(value: object, expected: float, what: str, atol: float = 1e-7) -> None:
+    """Refuse a value that is not one number, equal to ``expected`` but for float rounding or ``atol``."""
+    close(value, expected, what, atol=atol)
+
+
+def integer(value: object, expected: int, what: str) -> None:
+    """Refuse a value that is not one whole number, exactly ``expected``."""
+    equal(value, expected, what)
+
+
+def own_work(*grade_ids: str) -> None:
+    """Refuse tasks that call edgekit where the student is to write the function.
+
+    Looked at are the names that the cells use from outside their functions. In an instructor's own notebook there is
+    nothing to look at.
+    """
+    for grade_id in grade_ids:
+        text = session.cell_text(grade_id)
+        if text is None:
+            continue
+        used = test_names.used_names(text) - test_names.bound_names(text)
+        found = used & (_LOOKS_ELSEWHERE | set(session.library_names()) - {"TODO"})
+        found |= {name for name, statement in test_names.imports(text).items() if _is_ours(statement)}
+        assert not found, f"write this yourself, without {', '.join(sorted(found))}"
+
+
+def _is_ours(statement: str) -> bool:
+    return statement.split()[1].partition(".")[0] in ("edgekit", "importlib")  # import X as Y, from X import Y
+
+
+def is_far_from_a_half(value: ArrayLike, margin: float = 1e-3) -> np.ndarray:
+    """Whether rounding ``value`` to a whole number gives the same however it is computed."""
+    return np.abs(np.abs(np.asarray(value, float) % 1) - 0.5) > margin
+
+
+def _type_name(value: object) -> str:
+    return "function" if callable(value) and not isinstance(value, type) else type(value).__name__.strip("_")
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-np.clip(x, -math.log(1e300), None)))
