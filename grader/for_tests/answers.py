@@ -30,6 +30,19 @@ _LOOKS_ELSEWHERE = {
 }
 
 
+class WrongAnswer(AssertionError):
+    """An answer is refused; ``for_student`` says why, in words that the student may read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.for_student = message
+
+
+def _expect(condition: object, message: str) -> None:
+    if not condition:
+        raise WrongAnswer(message)
+
+
 def numbers(value: object, shape: tuple[int, ...] | None, what: str) -> np.ndarray:
     """``value`` as an array of finite real numbers.
 
@@ -42,19 +55,19 @@ def numbers(value: object, shape: tuple[int, ...] | None, what: str) -> np.ndarr
         The array, of the kind of number that the student chose.
 
     Raises:
-        AssertionError: It is something else; the message may be shown to the student.
+        WrongAnswer: It is something else.
     """
-    assert isinstance(value, _PLAIN), f"{what} should be numbers, not an object of type {_type_name(value)}"
+    _expect(isinstance(value, _PLAIN), f"{what} should be numbers, not an object of type {_type_name(value)}")
     try:
         array = np.asarray(value)
     except ValueError:
         array = np.empty(0, object)
-    assert array.dtype.kind in "biuf", f"{what} should be numbers"
+    _expect(array.dtype.kind in "biuf", f"{what} should be numbers")
     if shape is None:
-        assert array.size, f"{what}: there are no numbers"
+        _expect(array.size, f"{what}: there are no numbers")
     else:
-        assert array.shape == shape, f"{what} should have the shape {shape}, not {array.shape}"
-    assert np.isfinite(array).all(), f"{what}: some are infinite or not a number"
+        _expect(array.shape == shape, f"{what} should have the shape {shape}, not {array.shape}")
+    _expect(np.isfinite(array).all(), f"{what}: some are infinite or not a number")
     return array
 
 
@@ -62,13 +75,13 @@ def close(value: object, expected: ArrayLike, what: str, rtol: float = 1e-5, ato
     """Refuse a value that has not the shape of ``expected``, or differs by more than atol + rtol * |expected|."""
     wanted = np.asarray(expected, float)
     found = numbers(value, wanted.shape, what)
-    assert np.allclose(found.astype(float), wanted, rtol=rtol, atol=atol), f"{what}: wrong"
+    _expect(np.allclose(found.astype(float), wanted, rtol=rtol, atol=atol), f"{what}: wrong")
 
 
 def equal(value: object, expected: ArrayLike, what: str) -> None:
     """Refuse a value that is not exactly ``expected``, whatever the type of its numbers."""
     wanted = np.asarray(expected)
-    assert np.array_equal(numbers(value, wanted.shape, what), wanted), f"{what}: wrong"
+    _expect(np.array_equal(numbers(value, wanted.shape, what), wanted), f"{what}: wrong")
 
 
 def number(value: object, expected: float, what: str, atol: float = 1e-7) -> None:
@@ -94,7 +107,7 @@ def own_work(*grade_ids: str) -> None:
         used = test_names.used_names(text) - test_names.bound_names(text)
         found = used & (_LOOKS_ELSEWHERE | set(session.library_names()) - {"TODO"})
         found |= {name for name, statement in test_names.imports(text).items() if _is_ours(statement)}
-        assert not found, f"write this yourself, without {', '.join(sorted(found))}"
+        _expect(not found, f"write this yourself, without {', '.join(sorted(found))}")
 
 
 def _is_ours(statement: str) -> bool:

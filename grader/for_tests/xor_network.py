@@ -34,8 +34,8 @@ def fresh() -> Network:
 
 def outputs(weights: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     """The outputs (n, 1) of the lesson's network for rows (n, 2), from its four arrays of weights, without Keras."""
-    assert isinstance(weights, list), "the model should have a list of weights"
-    assert len(weights) == 4, f"the model should have four arrays of weights, yours has {len(weights)}"
+    if not isinstance(weights, list) or len(weights) != 4:
+        raise answers.WrongAnswer("the model should have four arrays of weights")
     shapes = ((2, 8), (8,), (8, 1), (1,))
     first, first_bias, second, second_bias = (
         answers.numbers(array, shape, "the model's weights") for array, shape in zip(weights, shapes, strict=True)
@@ -50,5 +50,5 @@ def layers(model: Any) -> list[dict]:
         described = json.loads(text)["config"]["layers"]
         found = [{"class_name": str(each["class_name"]), "config": dict(each["config"])} for each in described]
     except (AttributeError, TypeError, KeyError, ValueError):
-        raise AssertionError("model should be a Keras model") from None
+        raise answers.WrongAnswer("model should be a Keras model") from None
     return [each for each in found if each["class_name"] != "InputLayer"]
