@@ -186,11 +186,13 @@ def _collect(course: Course, options: argparse.Namespace) -> int:
 
 
 def _report(course: Course, options: argparse.Namespace) -> int:
+    from grader.platforms import collect
     from grader.report import class_report, page
 
     course.lesson(options.name)
     try:
-        about = class_report.gather(course, options.name)
+        late = [student for student, known in collect.manifest(course, options.name).items() if known.late]
+        about = class_report.gather(course, options.name, late)
         print(page.write(about, options.output or course.report_page(options.name)))
     except class_report.ReportError as error:
         print(error, file=sys.stderr)

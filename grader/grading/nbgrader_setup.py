@@ -8,12 +8,12 @@ import warnings
 from pathlib import Path
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
-from nbgrader import coursedir, preprocessors, utils
+from nbgrader import coursedir, preprocessors
 from nbgrader.converters import Autograde, GenerateAssignment, base
 from traitlets.config import Config
 from traitlets.log import get_logger
 
-from grader.grading import steps
+from grader.grading import feedback, steps, times
 from grader.grading.files import files, unfit
 from grader.grading.restore import RestoreCells
 from grader.grading.run import RunSubmission
@@ -65,7 +65,10 @@ def _configure(config: Config, course: Course) -> None:
     config.RunSubmission.course_root = str(course.root)
     config.GenerateFeedback.preprocessors = [steps.HideHiddenTests, preprocessors.GetGrades, CSSHTMLHeaderPreprocessor]
     config.HTMLExporter.sanitize_html = True
-    config.HTMLExporter.filters = {"markdown2html": steps.harmless_html}
+    config.HTMLExporter.filters = {
+        "markdown2html": feedback.markdown_to_html,
+        "highlight_code": feedback.highlighted,
+    }
     harden(course)
     release.build_outdated(course)
 
@@ -90,11 +93,12 @@ def harden(course: Course) -> None:
         path = Path(dest_path) / "timestamp.txt"
         if path.is_symlink() or not path.is_file():
             return None
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(200).strip()
         try:
-            with path.open(encoding="utf-8", errors="replace") as file:
-                return utils.parse_utc(file.read(200).strip() or None)
-        except (ValueError, OverflowError):
-            self.log.warning("%s: not a time; the submission counts as handed in on time", path)
+            return times.in_utc(text) if text else None
+        except ValueError as error:
+            self.log.warning("%s: %s; the submission counts as handed in on time", path, error)
             return None
 
     def init_notebooks(self) -> None:

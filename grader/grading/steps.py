@@ -1,41 +1,18 @@
 """The steps of nbgrader's commands before and after the run of a submission: read it, hide hidden tests."""
 
-import html
 import os
 from pathlib import Path
 from typing import Any
 
-import bleach
 from nbconvert.exporters import NotebookExporter
-from nbconvert.filters import markdown2html
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests
 from traitlets.config import Config
 
+from grader.grading import feedback
 from grader.grading.read import read_or_note
 from grader.grading.run import INSTRUCTOR_ONLY, RunSubmission
 from grader.sandbox import bubblewrap
-
-_TAGS = {
-    *bleach.ALLOWED_TAGS,
-    "br",
-    "dd",
-    "del",
-    "div",
-    "dl",
-    "dt",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "img",
-    "p",
-}
-_TAGS |= {"pre", "span", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr"}
-_ATTRIBUTES = bleach.ALLOWED_ATTRIBUTES | {"*": ["class", "id"], "img": ["src", "alt", "title", "width", "height"]}
 
 
 class SubmissionExporter(NotebookExporter):
@@ -75,7 +52,16 @@ class SubmissionExporter(NotebookExporter):
 
 
 class HideHiddenTests(ClearHiddenTests):
-    """Takes hidden tests, and what only the instructor may read, out of the students' feedback."""
+    """Takes hidden tests, and what only the instructor may read, out of the students' feedback.
+
+    It also sees to it that the page is written in a time that grows with the text and no faster: see `feedback`.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """The notebook without hidden regions, and with no more text than can be shown."""
+        nb, resources = super().preprocess(nb, resources)
+        feedback.limit(nb)
+        return nb, resources
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, cell_index: int) -> tuple[NotebookNode, dict]:
         """One cell without hidden regions and without outputs for the instructor."""
@@ -91,12 +77,3 @@ class HideHiddenTests(ClearHiddenTests):
 def _is_test(cell) -> bool:
     marks = cell.metadata.get("nbgrader", {})
     return bool(marks.get("grade")) and not marks.get("solution")
-
-
-def harmless_html(markdown: str) -> str:
-    """Markdown as HTML without scripts: students write it, the browser of an instructor shows it."""
-    try:
-        page = markdown2html(markdown)
-    except Exception:  # a picture that was pasted in and is not there, nesting without end: the text itself is shown
-        return f"<pre>{html.escape(markdown)}</pre>"
-    return bleach.clean(page, tags=_TAGS, attributes=_ATTRIBUTES, strip=True)

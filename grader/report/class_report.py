@@ -4,6 +4,7 @@ import copy
 import re
 import statistics
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from grader.grading.files import unfit
-from grader.grading.read import stopped, unreadable
+from grader.grading.read import missing_tasks, stopped, unreadable
 from grader.lesson.release import ClearLessonSolutions
 from grader.lesson.source import read_lesson
 from grader.paths import Course
@@ -122,6 +123,8 @@ class ClassReport:
     unsafe: list[str]  # graded without the sandbox
     unreadable: dict[str, str]  # graded 0, since the file was no notebook: why
     stopped: dict[str, str]  # graded, though the sandbox had to stop their code: why
+    missing: dict[str, list[str]]  # graded, though no cell of these tasks was found
+    late: list[str]  # as the learning platform says it
     before: Task  # the cells before the first task: it has times only
     tasks: list[Task]
     alike: similarity.Comparison
@@ -137,13 +140,18 @@ class ClassReport:
         return max((student.maximum for student in self.students), default=0.0)
 
     @property
+    def missing_tasks(self) -> dict[str, str]:
+        """The tasks of which no cell was found, by student."""
+        return {student: ", ".join(tasks) for student, tasks in self.missing.items()}
+
+    @property
     def waiting(self) -> int:
         """How many have answers that wait to be marked by hand."""
         return sum(student.waits > 0 for student in self.students)
 
 
-def gather(course: Course, name: str) -> ClassReport:
-    """Read everything about lesson ``name``.
+def gather(course: Course, name: str, late: Collection[str] = ()) -> ClassReport:
+    """Read everything about lesson ``name``; ``late`` are those whom the learning platform calls so.
 
     A submission that cannot be read is named in the report. Raises ReportError where there is no gradebook to read.
     """
@@ -158,7 +166,7 @@ def gather(course: Course, name: str) -> ClassReport:
             raise ReportError(
                 f"{database} has nothing of nbgrader's; run nbgrader generate_assignment {name}, and grade"
             )
-        return _gather(course, name, lesson)
+        return _gather(course, name, lesson, late)
     except SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise ReportError(
@@ -166,7 +174,7 @@ def gather(course: Course, name: str) -> ClassReport:
         ) from error
 
 
-def _gather(course: Course, name: str, lesson: NotebookNode) -> ClassReport:
+def _gather(course: Course, name: str, lesson: NotebookNode, late: Collection[str]) -> ClassReport:
     folders = sorted(path.parent.name for path in course.submissions(name))
     report = ClassReport(
         name,
@@ -174,7 +182,8 @@ def _gather(course: Course, name: str, lesson: NotebookNode) -> ClassReport:
         datetime.now(),
         sorted({printable(student) if unfit(student) else student for student in folders}),
         {printable(s): unfit(s).partition(": ")[2] for s in folders if unfit(s)},
-        *([], [], [], {}, {}),
+        *([], [], [], {}, {}, {}),
+        sorted(late),
         Task("", "before the first task"),
         _tasks(lesson),
         similarity.compare({}, []),
@@ -221,6 +230,8 @@ def _add(report: ClassReport, graded: Graded) -> None:
         report.unreadable[name] = reason
     if reason := stopped(notebook):
         report.stopped[name] = reason
+    if tasks := missing_tasks(notebook):
+        report.missing[name] = tasks
     owner = {grade_id: task for task in report.tasks for grade_id in (task.grade_id, *task.marked)}
     for task in report.tasks:
         marks = [graded.marks[grade_id] for grade_id in task.marked if grade_id in graded.marks]

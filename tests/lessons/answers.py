@@ -1,8 +1,8 @@
 """Asks the tests of a lesson, hidden parts included, what they think of other answers: python answers.py LESSON
 
 Runs the lesson's cells once with its solutions; then, for every test, each answer takes the place of the solution. The
-answers cross to the test as they do when a notebook is graded (`edgekit_agent`, `edgekit_wire`), but in this process, so
-that a thousand of them take a minute. Prints JSON: for every test its points and the score of every answer.
+answers cross to the test as they do when a notebook is graded (`edgekit_agent`, `edgekit_wire`), but in this process,
+so that hundreds of them take a minute. Prints JSON: for every test its points and the score of every answer.
 """
 
 import json
