@@ -89,9 +89,9 @@ def bound_names(source: str, remember: bool = True) -> set[str]:
     return bound | {name for scope in _scopes(table) for name in _declared_global(scope)}
 
 
-def used_names(source: str) -> set[str]:
-    """The names a cell reads from its globals, in functions too."""
-    table = _table(source)
+def used_names(source: str, remember: bool = True) -> set[str]:
+    """The names a cell reads from its globals, in functions too; ``remember`` as for `bound_names`."""
+    table = (_table if remember else _table.__wrapped__)(source)
     if table is None:
         return set()
     used = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}

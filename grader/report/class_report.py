@@ -4,7 +4,7 @@ import copy
 import re
 import statistics
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from grader.grading.files import unfit
 from grader.grading.read import missing_tasks, stopped, unreadable
+from grader.lesson import test_names
 from grader.lesson.release import ClearLessonSolutions
 from grader.lesson.source import read_lesson
 from grader.paths import Course
@@ -198,7 +199,7 @@ def _gather(course: Course, name: str, lesson: NotebookNode, late: Collection[st
             report.not_graded[graded.student] = graded.problem
             continue
         _add(report, graded)
-        sources = _solution_codes(graded.notebook)
+        sources = _with_own_cells(graded.notebook, lesson)
         solutions[graded.student] = {
             grade_id: sources[grade_id]
             for grade_id in codes
@@ -218,6 +219,30 @@ def _gather(course: Course, name: str, lesson: NotebookNode, late: Collection[st
         report.absent = sorted({student.id for student in gradebook.students} - set(report.handed_in))
     report.alike = similarity.compare(solutions, [*codes.values(), *released.values()])
     return report
+
+
+def _with_own_cells(notebook: NotebookNode, lesson: NotebookNode) -> dict[str, str]:
+    """A student's solutions by grade id, each with the student's own cells that define names for it."""
+    sources = _solution_codes(notebook)
+    solutions = _solution_codes(lesson)
+    given = {cell.source for cell in lesson.cells}
+    needed = {
+        grade_id: test_names.bound_names(solutions[grade_id]) | _names(test_names.used_names, source)
+        for grade_id, source in sources.items()
+        if grade_id in solutions
+    }
+    own: dict[str, list[str]] = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "nbgrader" not in cell.metadata and cell.source not in given:
+            defined = _names(test_names.bound_names, cell.source)
+            most = max(needed, key=lambda grade_id: len(needed[grade_id] & defined), default=None)
+            if most is not None and needed[most] & defined:
+                own.setdefault(most, []).append(cell.source)
+    return {grade_id: "\n".join([source, *own.get(grade_id, [])]) for grade_id, source in sources.items()}
+
+
+def _names(of: Callable[..., set[str]], source: str) -> set[str]:
+    return of(source, remember=False) if len(source) <= similarity.MAX_CHARACTERS // 4 else set()
 
 
 def _add(report: ClassReport, graded: Graded) -> None:

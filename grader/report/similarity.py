@@ -6,6 +6,7 @@ GRAM + WINDOW - 1 tokens is certain to leave a common fingerprint; one shorter t
 the lesson, is in the instructor's solution, or is in most of the class says nothing about a pair: it is taken out.
 """
 
+import ast
 import hashlib
 import io
 import itertools
@@ -24,6 +25,9 @@ MAX_TOKENS = 20_000  # of a student; what follows is not compared
 MAX_CHARACTERS = 200_000
 
 _NAME, _NUMBER, _STRING = "n", "0", '"'
+_CONSTANTS = ("...", "None", "True", "False", "pass")  # statements of these alone do nothing
+_RUNNING = (("exec", "("), ("eval", "("), ("compile", "("))
+_MAX_NESTED = 5  # texts of an exec in texts of an exec
 _C_KEYWORDS = frozenset(
     re.findall(
         r"\w+",
@@ -85,6 +89,7 @@ class _Cell:
     lines: list[int]  # of each token, from 1
     hashes: list[int | None]  # of each run of GRAM tokens; None where it says nothing about the student
     kept: set[int] = field(default_factory=set)  # the fingerprints
+    is_cut: bool = False  # whether only its beginning was read
 
 
 @dataclass
@@ -158,10 +163,33 @@ def winnow(hashes: list[int | None]) -> set[int]:
 def tokens(source: str) -> list[tuple[str, int]]:
     """The tokens of a cell without its layout: every token's symbol and its line, from 1.
 
-    Names, numbers and strings become one symbol each; keywords and operators stay; comments, docstrings, magics and
-    layout are dropped. What does not tokenize as Python, and what a cell magic takes as another language, is taken
-    apart by regular expressions, so that every text has its tokens.
+    Names, numbers and strings become one symbol each; keywords and operators stay. Comments, magics, layout, and
+    statements that do nothing are dropped: whoever copies can add them. The text of an ``exec`` counts as code. What
+    does not tokenize as Python, and what a cell magic takes as another language, is taken apart by regular
+    expressions, so that every text has its tokens.
     """
+    return _all_tokens(source, 0)
+
+
+def _essential(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The tokens without brackets that only group, and with a name that has dots as one name."""
+    kept: list[tuple[str, int]] = []
+    calls: list[bool] = []  # whether each open bracket is of a call
+    for symbol, line in found:
+        if symbol == "(":
+            calls.append(bool(kept) and kept[-1][0] in (_NAME, ")", "]"))
+            if not calls[-1]:
+                continue
+        elif symbol == ")" and calls and not calls.pop():
+            continue
+        if symbol == _NAME and len(kept) > 1 and kept[-1][0] == "." and kept[-2][0] == _NAME:
+            kept.pop()
+        else:
+            kept.append((symbol, line))
+    return kept
+
+
+def _all_tokens(source: str, depth: int) -> list[tuple[str, int]]:
     source = source[:MAX_CHARACTERS].replace("\r\n", "\n").replace("\r", "\n")
     magic = _CELL_MAGIC.match(source)
     if magic:
@@ -171,7 +199,7 @@ def tokens(source: str) -> list[tuple[str, int]]:
             return _lexed(source, _C, _C_KEYWORDS)
     source = _LINE_MAGIC.sub("", source)
     try:
-        return _tokenized(source)
+        return _tokenized(source, depth)
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
         return _lexed(source, _PYTHON, frozenset(keyword.kwlist))
 
@@ -182,10 +210,11 @@ _FSTRING_START = getattr(tokenize, "FSTRING_START", -1)  # since Python 3.12 a s
 _FSTRING_END = getattr(tokenize, "FSTRING_END", -1)
 
 
-def _tokenized(source: str) -> list[tuple[str, int]]:
+def _tokenized(source: str, nested: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
-    starts = alone = True  # at the start of a statement; with nothing but a string in it so far
+    starts = alone = True  # at the start of a statement; with nothing but a constant in it so far
     depth = 0
+    before = ("", "")  # the two tokens before
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == _FSTRING_END:
             depth -= 1
@@ -196,14 +225,20 @@ def _tokenized(source: str) -> list[tuple[str, int]]:
             continue
         if token.type == tokenize.ERRORTOKEN:
             raise SyntaxError(token.string)
-        if token.type in _LAYOUT:
-            if alone and not starts:  # a docstring
+        if token.type in _LAYOUT or token.string == ";":
+            if alone and not starts:  # a docstring, or a number that nobody asked for
                 found.pop()
             starts = alone = True
             continue
         is_string = token.type in (tokenize.STRING, _FSTRING_START)
-        alone = starts and is_string
+        alone = starts and (is_string or token.type == tokenize.NUMBER or token.string in _CONSTANTS)
         starts = False
+        called, before = before, (before[1], token.string)
+        if is_string and called in _RUNNING and nested < _MAX_NESTED and (code := _constant(token.string)) is not None:
+            found.pop()
+            found.pop()
+            found += [(symbol, token.start[0]) for symbol, _ in _all_tokens(code, nested + 1)]
+            continue
         if is_string:
             symbol = _STRING
         elif token.type == tokenize.NUMBER:
@@ -214,6 +249,15 @@ def _tokenized(source: str) -> list[tuple[str, int]]:
             symbol = token.string
         found.append((symbol, token.start[0]))
     return found
+
+
+def _constant(literal: str) -> str | None:
+    """The text of a string literal."""
+    try:
+        value = ast.literal_eval(literal)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _lexed(source: str, pattern: re.Pattern, keywords: frozenset[str]) -> list[tuple[str, int]]:
@@ -247,11 +291,12 @@ def _is_docstring(source: str, match: re.Match) -> bool:
 
 
 def _cell(source: str) -> _Cell:
-    found = tokens(source)[:MAX_TOKENS]
+    every = tokens(source)
+    found = _essential(every[:MAX_TOKENS])
     symbols = [symbol.encode("utf-8", "replace") for symbol, _ in found]
     grams = (b" ".join(symbols[start : start + GRAM]) for start in range(len(symbols) - GRAM + 1))
     hashes = [int.from_bytes(hashlib.blake2b(gram, digest_size=8).digest()) for gram in grams]
-    return _Cell(source, [line for _, line in found], hashes)
+    return _Cell(source, [line for _, line in found], hashes, is_cut=len(every) >= MAX_TOKENS)
 
 
 def _read(sources: dict[str, str]) -> tuple[dict[str, _Cell], bool]:
@@ -259,7 +304,7 @@ def _read(sources: dict[str, str]) -> tuple[dict[str, _Cell], bool]:
     cells, left, cut = {}, MAX_TOKENS, False
     for task, source in sources.items():
         cell = _cell(source) if left else _Cell(source, [], [])
-        cut |= not left or len(source) > MAX_CHARACTERS or len(cell.lines) > left or len(cell.lines) == MAX_TOKENS
+        cut |= not left or len(source) > MAX_CHARACTERS or len(cell.lines) > left or cell.is_cut
         cell.lines, cell.hashes = cell.lines[:left], cell.hashes[: max(0, left - GRAM + 1)]
         left -= len(cell.lines)
         cells[task] = cell

@@ -1,6 +1,7 @@
 """A copied solution is found even if it was disguised; solutions that two students found independently are not."""
 
 import random
+import re
 
 import pytest
 
@@ -210,3 +211,42 @@ def test_a_class_of_three_hundred_is_compared_by_its_index():
     students = {f"s{i:03}": {"t": program()} for i in range(300)}
     students["s299"] = {"t": students["s000"]["t"].replace("alpha", "zeta")}
     assert [(pair.first, pair.second) for pair in compare(students, []).pairs] == [("s000", "s299")]
+
+
+def with_passes(source):
+    return "".join(
+        f"{line}\n{' ' * (len(line) - len(line.lstrip()))}pass; 0; ...\n"
+        if line.startswith("    ") and not line.rstrip().endswith(":") and '"""' not in line
+        else line + "\n"
+        for line in source.split("\n")
+    )
+
+
+def with_brackets(source):
+    return re.sub(r"return ([^\n]+)", r"return (((\1)))", re.sub(r"= ([^=\n]+)\n", r"= ((\1))\n", source))
+
+
+def in_an_exec(source):
+    return f"exec({source!r})"
+
+
+def twice_in_an_exec(source):
+    return in_an_exec(in_an_exec(source))
+
+
+def by_other_names(source):
+    return source.replace("len(", "builtins.len(").replace("max(", "my.max(").replace("min(", "np.minimum(")
+
+
+@pytest.mark.parametrize("disguise", [with_passes, with_brackets, in_an_exec, twice_in_an_exec, by_other_names])
+def test_a_disguise_that_changes_nothing_hides_nothing(disguise):
+    compile(disguise(COPIED), "copy", "exec")
+    found = compare({"ann": {"task": COPIED}, "bob": {"task": disguise(COPIED)}, "cy": {"task": INDEPENDENT}}, [])
+    assert [(pair.first, pair.second) for pair in found.pairs] == [("ann", "bob")]
+    assert found.pairs[0].similarity > 0.9
+
+
+def test_the_lines_of_a_copy_in_an_exec_are_those_of_the_exec():
+    found = compare({"ann": {"task": COPIED}, "bob": {"task": "x = 1\n" + in_an_exec(COPIED)}}, [])
+    (match,) = found.matches(found.pairs[0])
+    assert match.second_lines == {2}
