@@ -25,11 +25,13 @@ from grader.grading import session
 from grader.sandbox import bubblewrap
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgekit.board import Board
 
 MAX_HEARD = 16 << 20  # bytes that a program may say
 _LIMITS = bubblewrap.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
-_CAMERA = "/nowhere"  # the simulated camera's folder: with no pictures it shows colour bars
+_CAMERA = "camera"  # the folder of the simulated camera's pictures, in the working folder; without it, it shows bars
 
 
 class CppError(AssertionError):
@@ -47,6 +49,7 @@ def board(
     app: str = "xormodel",
     path: str = "src/main.cpp",
     build_seconds: float = 120,
+    pictures: "np.ndarray | None" = None,
 ) -> Iterator["Board"]:
     """A simulated board that runs the C++ of a student's cell.
 
@@ -57,6 +60,7 @@ def board(
         app: The application of `edgekit.firmware.create`.
         path: The file that the cell writes, inside the project.
         build_seconds: Longest time the build may take.
+        pictures: What the camera shows, one after the other and again: uint8 (N, 96, 96, 3).
 
     Yields:
         The board, which runs the student's program.
@@ -66,6 +70,7 @@ def board(
         edgekit.board.BoardError: The program stopped, or does not answer.
     """
     from edgekit.board import Board, BoardError
+    from edgekit.firmware import put_before_camera
 
     source = firmware_source(_cell_text(cell, path), path)
     with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
@@ -73,7 +78,11 @@ def board(
         (project.directory / path).write_text(source, encoding="utf-8")
         Path(scratch).chmod(0o755)
         _build(project, path, build_seconds)
-        with _transport(_taken_out(project.program("sim"), Path(scratch) / "run")) as transport:
+        program = _taken_out(project.program("sim"), Path(scratch) / "run")
+        if pictures is not None:
+            put_before_camera(project, pictures)
+            shutil.copytree(project.directory / _CAMERA, program.parent / _CAMERA)
+        with _transport(program) as transport:
             try:
                 opened = Board(transport)
                 with opened:
@@ -224,9 +233,9 @@ def _transport(program: Path):
 
     command = [str(program), "--stdio"]
     if session.is_unsafe():
-        yield Limited(command)
+        yield Limited(["sh", "-c", 'cd "$0" && exec "$@"', str(program.parent), *command])
         return
-    box = bubblewrap.Sandbox(_LIMITS, binds=[(program.parent, False)])
+    box = bubblewrap.Sandbox(_LIMITS, files=program.parent, binds=[(program.parent, False)])
     try:
         transport = Limited(box.command(command, show_run=False))
         box.watch(transport._process)
