@@ -287,14 +287,14 @@ class _Owners:
 
     def of(self, number: str, row: list[str]) -> _Ready | None:
         """The submission of a row's participant, or of the participant's team."""
-        if self._team is not None:
-            same = self._by_name.get(squeezed(row[self._team]), [])
+        found = self._by_id.get(number)
+        is_own = found is not None and _is_name_of(found.about.name, row[:2])
+        if self._team is not None and (same := self._by_name.get(squeezed(row[self._team]))):
             found = same[0] if len(same) == 1 else None
-        else:
-            found = self._by_id.get(number)
-            if found is not None and not _is_name_of(found.about.name, row[:2]):
+        elif found is not None and not is_own:  # earlier versions of Moodle have a folder for each member of a team
+            if self._team is None:
                 self._others[found.student] = row[1]
-                found = None
+            found = None
         if found is not None:
             self._found.add(found.student)
         return found

@@ -184,7 +184,10 @@ class Sandbox:
         """Whether there is more than sockets, and the file that names them, in their folder."""
         with os.scandir(self.run) as entries:
             for count, entry in enumerate(entries):
-                status = entry.stat(follow_symlinks=False)
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
                 is_small = stat.S_ISREG(status.st_mode) and status.st_size <= _MAX_CONNECTION_FILE
                 if count >= _MAX_ENTRIES or not (stat.S_ISSOCK(status.st_mode) or is_small):
                     return True

@@ -39,6 +39,8 @@ def memory(pids: Sequence[int], limit: int, folder: str) -> int:
             raise Unmeasurable("its processes are too many or too large to be measured")
         try:
             status = _fields(Path(f"/proc/{pid}/status"))
+            private += status.get("RssAnon", 0)
+            tables += status.get("VmPTE", 0)
             _add_shared(pid, shared)
             sockets = sockets or _sockets(pid)
             files = files or _files(pid, folder)
@@ -46,8 +48,6 @@ def memory(pids: Sequence[int], limit: int, folder: str) -> int:
             continue  # it ended
         except OSError as error:
             raise Unmeasurable(f"one of its processes cannot be measured ({error.strerror})") from error
-        private += status.get("RssAnon", 0)
-        tables += status.get("VmPTE", 0)
     rest = tables + sum(shared.values()) + sockets * _SOCKET + files
     if private + rest <= limit:
         return private + rest
@@ -95,6 +95,8 @@ def _sockets(pid: int) -> int:
 
 
 def _files(pid: int, folder: str) -> int:
-    """The bytes of the files in memory."""
+    """The bytes of the files in memory; none while a process has not yet left the machine's own file system."""
+    if os.path.samefile(f"/proc/{pid}/root", "/"):
+        return 0
     status = os.statvfs(f"/proc/{pid}/root{folder}")
     return (status.f_blocks - status.f_bfree) * status.f_frsize

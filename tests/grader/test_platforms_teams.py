@@ -48,13 +48,16 @@ def worksheet(rows=CLASS, header=MOODLE, maximum="10.00", changeable="Yes"):
     return "".join(lines)
 
 
+MEMBERS = {f"Team Blue-{name}": state for name, state in PEOPLE.items()}
+
+
 @pytest.fixture(scope="module")
 def school(tmp_path_factory):
     """Everybody who hands in anything in one of the tests, graded."""
     require("bwrap", "apt install bubblewrap")
     school = Class(tmp_path_factory.mktemp("teams") / "course")
     school.written = {state: nbformat.writes(school.notebook(state)) for state in ("honest", "partial")}
-    for files in (TEAMS, PEOPLE | EVE, CANVAS_GROUPS, CANVAS_PEOPLE):
+    for files in (TEAMS, PEOPLE | EVE, MEMBERS, CANVAS_GROUPS, CANVAS_PEOPLE):
         collect(school, files)
     school.grade_side_by_side("--jobs", "2")
     demo.nbgrader(school.course, "generate_feedback", "toy")
@@ -103,6 +106,12 @@ def test_a_worksheet_in_another_language_is_asked_for_its_column_of_teams(hand_b
         hand_back(TEAMS, german)
     _, rows, _ = hand_back(TEAMS, german, team="Gruppe")
     assert [row[5] for row in rows[1:]] == ["9", "5", "9", "5"]
+
+
+def test_a_folder_for_each_member_of_a_team_is_that_members(hand_back):
+    """As Moodle 3 and 4.0 download the submissions of teams."""
+    _, rows, _ = hand_back(MEMBERS, worksheet())
+    assert [row[5] for row in rows[1:]] == ["9", "9", "9", "9"]
 
 
 def test_a_team_without_a_member_in_the_worksheet_is_named(hand_back):
