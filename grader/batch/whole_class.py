@@ -81,7 +81,7 @@ def grade(course: Course, name: str, workers: Workers, force: bool = False, unsa
                 if reason := stopped(outcome):
                     report.stopped[student] = reason
                 if tasks := missing_tasks(outcome):
-                    report.missing[student] = ", ".join(tasks)
+                    report.missing[student] = tasks
                 if remarks := outcome.metadata["edgekit"].get("left_out"):
                     report.left_out[student] = "; ".join(remarks)
             progress.update()

@@ -7,8 +7,6 @@ answers.close(preprocess(pixels), expected, "the values of other pixels")
 that is no plain data, such as an object of a class of the student's own, is refused.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -84,16 +82,6 @@ def equal(value: object, expected: ArrayLike, what: str) -> None:
     _expect(np.array_equal(numbers(value, wanted.shape, what), wanted), f"{what}: wrong")
 
 
-def number(value: object, expected: float, what: str, atol: float = 1e-7) -> None:
-    """Refuse a value that is not one number, equal to ``expected`` but for float rounding or ``atol``."""
-    close(value, expected, what, atol=atol)
-
-
-def integer(value: object, expected: int, what: str) -> None:
-    """Refuse a value that is not one whole number, exactly ``expected``."""
-    equal(value, expected, what)
-
-
 def own_work(*grade_ids: str) -> None:
     """Refuse tasks that call edgekit where the student is to write the function.
 
@@ -106,12 +94,12 @@ def own_work(*grade_ids: str) -> None:
             continue
         used = test_names.used_names(text) - test_names.bound_names(text)
         found = used & (_LOOKS_ELSEWHERE | set(session.library_names()) - {"TODO"})
-        found |= {name for name, statement in test_names.imports(text).items() if _is_ours(statement)}
+        found |= {
+            name
+            for name, statement in test_names.imports(text).items()
+            if test_names.package(statement) in ("edgekit", "importlib")
+        }
         _expect(not found, f"write this yourself, without {', '.join(sorted(found))}")
-
-
-def _is_ours(statement: str) -> bool:
-    return statement.split()[1].partition(".")[0] in ("edgekit", "importlib")  # import X as Y, from X import Y
 
 
 def is_far_from_a_half(value: ArrayLike, margin: float = 1e-3) -> np.ndarray:
@@ -121,8 +109,3 @@ def is_far_from_a_half(value: ArrayLike, margin: float = 1e-3) -> np.ndarray:
 
 def _type_name(value: object) -> str:
     return "function" if callable(value) and not isinstance(value, type) else type(value).__name__.strip("_")
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x))."""
-    return 1 / (1 + np.exp(-np.clip(x, -math.log(1e300), None)))

@@ -9,6 +9,7 @@ import numpy as np
 import edgekit.models
 from edgekit import calibration, quantization
 from edgekit.network import Network, Op, Shape
+from grader.for_tests import answers
 
 _WEIGHTS = Path(edgekit.models.__file__).parent / "carclassifier.npz"
 _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolutions
@@ -57,9 +58,9 @@ def trained() -> Network:
     """The lessons' ``net``, made of the shipped weights without Keras, since importing TensorFlow takes seconds."""
     with np.load(_WEIGHTS, allow_pickle=False) as arrays:
         weights = {name: arrays[name] for name in arrays.files}
-    side, source = 48, "image"
+    side = 48
     shapes: dict[str, Shape] = {"image": (96, 96, 3)}
-    ops = [_convolution(weights, "conv1", source, 2)]
+    ops = [_convolution(weights, "conv1", "image", 2)]
     for number, stride in enumerate(_STRIDES, 1):
         side = -(-side // stride)
         ops.append(_convolution(weights, f"conv_dw_{number}", ops[-1].output, stride))
@@ -102,3 +103,34 @@ def _convolution(weights: dict[str, np.ndarray], name: str, source: str, stride:
 def _without_dead(kernel: np.ndarray) -> np.ndarray:
     """As in the lessons: channels that died in training have weights around 1e-12, which are made 0."""
     return np.where(np.abs(kernel) < 1e-9, 0, kernel).astype(np.float32)
+
+
+def assembled(int8_weights: dict, activations: dict, by_rows: bool) -> quantization.QuantizedNetwork:
+    """The int8 network that a student's numbers make of `trained`; refuses weights that are not its weights.
+
+    Args:
+        int8_weights: For each layer with weights the pair of int8 weights and scales.
+        activations: For each tensor the pair of scale and zero point.
+        by_rows: Whether the weights have a row for each output channel, instead of the layer's own shape.
+
+    Raises:
+        answers.WrongAnswer: A layer's scales or int8 weights are not those of one scale a channel.
+    """
+    net, weights = trained(), {}
+    for op in net.ops:
+        if op.weights is None:
+            continue
+        q, scales = int8_weights[op.name]
+        rows = quantization.by_channel(op.weights, op.kind)
+        largest = np.abs(rows).max(axis=1)
+        wanted = np.where(largest == 0, 1, largest / 127)
+        answers.close(scales, wanted, f"the scales of {op.name}")
+        what = f"the int8 weights of {op.name}"
+        if by_rows:
+            found = answers.numbers(q, rows.shape, what)
+        else:
+            found = quantization.by_channel(answers.numbers(q, op.weights.shape, what), op.kind)
+        sure = answers.is_far_from_a_half(rows / wanted[:, None])
+        answers.equal(found[sure], np.rint(rows / wanted[:, None])[sure], what)
+        weights[op.name] = np.asarray(q), np.asarray(scales)
+    return quantization.assemble(net, {name: tuple(activations[name]) for name in net.shapes}, weights)

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grader.for_tests import answers
 from grader.grading import session
 from grader.sandbox import bubblewrap
 
@@ -34,12 +35,8 @@ _LIMITS = bubblewrap.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
 _CAMERA = "camera"  # the folder of the simulated camera's pictures, in the working folder; without it, it shows bars
 
 
-class CppError(AssertionError):
+class CppError(answers.WrongAnswer):
     """The program does not build; ``for_student`` is what the compiler says, which the student may read."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.for_student = message
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grader.for_tests import answers
 from grader.grading import session
 from grader.sandbox import bubblewrap
 from grader.sandbox.inside import edgekit_wire as wire
@@ -36,12 +37,8 @@ print(wire.dumps(wire.encode(np.array(outputs), None)))
 """
 
 
-class TfliteError(AssertionError):
+class TfliteError(answers.WrongAnswer):
     """LiteRT cannot run the bytes; ``for_student`` says so."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.for_student = message
 
 
 def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:

@@ -40,7 +40,8 @@ def outputs(weights: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     first, first_bias, second, second_bias = (
         answers.numbers(array, shape, "the model's weights") for array, shape in zip(weights, shapes, strict=True)
     )
-    return answers.sigmoid(np.tanh(rows @ first + first_bias) @ second + second_bias)
+    sums = np.tanh(rows @ first + first_bias) @ second + second_bias
+    return 1 / (1 + np.exp(-np.clip(sums, -600, None)))  # below, the exponential would overflow
 
 
 def layers(model: Any) -> list[dict]:

@@ -15,6 +15,8 @@ from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.notebooknode import NotebookNode
 
+from grader.grading.read import PICTURES
+
 _LONGEST = 20_000  # characters of a text that is rendered
 _MOST = 200_000  # of all texts of a notebook that are
 _SHOWN = 1_000_000  # of all texts of a notebook that are shown
@@ -27,7 +29,9 @@ _TAGS = bleach.ALLOWED_TAGS | {
     *("br", "dd", "del", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "p", "pre", "span"),
     *("sub", "sup", "table", "tbody", "td", "th", "thead", "tr"),
 }
-_PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,")
+_ATTRIBUTES = bleach.ALLOWED_ATTRIBUTES | {"img": ["src", "alt", "title", "width", "height"]}
+_PICTURES = tuple(f"data:{kind};base64," for kind in PICTURES)
+_highlight = Highlight2HTML(pygments_lexer="ipython3")
 
 
 def limit(notebook: NotebookNode) -> None:
@@ -86,9 +90,7 @@ def _is_harmless(tag: str, name: str, value: str) -> bool:
     """Whether an attribute may stay; a picture may be in the page itself, and nothing else may."""
     if name in ("class", "id"):
         return True
-    if name not in {"a": ("href", "title"), "img": ("src", "alt", "title", "width", "height")}.get(
-        tag, ("title",) if tag in ("abbr", "acronym") else ()
-    ):
+    if name not in _ATTRIBUTES.get(tag, ()):
         return False
     plain = re.sub(r"[\x00-\x20\x7f-\xa0\s]", "", html.unescape(value)).casefold()
     return not plain.startswith("data:") or (tag == "img" and name == "src" and value.startswith(_PICTURES))
@@ -99,7 +101,7 @@ def highlighted(source: str, language: str | None = None, metadata: dict | None 
     text = source.removeprefix(_AS_WRITTEN)
     if text != source or len(text) > _LONGEST:
         return _as_written(text)
-    return Highlight2HTML(pygments_lexer="ipython3")(text, language, metadata)
+    return _highlight(text, language, metadata)
 
 
 def _as_written(text: str) -> str:

@@ -13,7 +13,7 @@ MAX_BYTES = 64 << 20  # of a submitted notebook
 MAX_CELLS = 2000
 MAX_SOURCE = 1 << 20  # characters of a cell
 _STOPPED = ("CellTimeout", "KernelDied")  # errors that are the grader's, about a submission that went too far
-_PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how their files begin
+PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how their files begin
 
 
 class UnreadableNotebook(ValueError):
@@ -80,9 +80,9 @@ def stopped(notebook: NotebookNode) -> str:
     return next((o.evalue for o in outputs if o.output_type == "error" and o.ename in _STOPPED), "")
 
 
-def missing_tasks(notebook: NotebookNode) -> list[str]:
-    """The grade ids of the tasks of which no cell was found in what was handed in."""
-    return list(notebook.metadata.get("edgekit", {}).get("missing", []))
+def missing_tasks(notebook: NotebookNode) -> str:
+    """The grade ids of the tasks of which no cell was found in what was handed in; nothing if all were."""
+    return ", ".join(notebook.metadata.get("edgekit", {}).get("missing", []))
 
 
 def without_surrogates(text: str) -> str:
@@ -129,7 +129,7 @@ def _pictures(attachments) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, kinds in attachments.items() if type(attachments) is dict else ():
         for kind, data in kinds.items() if type(kinds) is dict else ():
-            if kind in _PICTURES and _is_picture(_text(data), _PICTURES[kind]):
+            if kind in PICTURES and _is_picture(_text(data), PICTURES[kind]):
                 found[without_surrogates(name)] = {kind: _text(data)}
     return found
 

@@ -6,7 +6,6 @@ it stands.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nbformat.notebooknode import NotebookNode
@@ -42,11 +41,11 @@ class RestoreCells(NbGraderPreprocessor):
         for index, cell in enumerate(nb.cells):
             if index in places:
                 at[places[index]] = cell = _restored(lesson.cells[places[index]], cell)
-            elif _grade_id(cell) in lesson.cells:
-                self.log.warning(
-                    "%s: cell %r exists more than once; the last one counts", about["student"], _grade_id(cell)
-                )
-            if index not in places:
+            else:
+                if _grade_id(cell) in lesson.cells:
+                    self.log.warning(
+                        "%s: cell %r exists more than once; the last one counts", about["student"], _grade_id(cell)
+                    )
                 cell.metadata = NotebookNode()
             cells.append(cell)
         missing = [grade_id for grade_id in lesson.cells if grade_id not in at]
@@ -79,26 +78,26 @@ def find(cells: list[NotebookNode], lesson: Lesson) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for name_of in (_grade_id, lambda cell: cell.metadata.get("cell_id")):
-        _find_by(name_of, {grade_id: grade_id for grade_id in lesson.cells}, cells, found)
-    texts = {_plain(text): grade_id for grade_id, text in _released(lesson) if grade_id}
-    _find_by(lambda cell: _plain(cell.source), texts, cells, found)
-    _find_tasks(cells, lesson, found)
+        _find_by(list(map(name_of, cells)), {grade_id: grade_id for grade_id in lesson.cells}, found)
+    if len(found) < len(lesson.cells):
+        released, texts = _released(lesson), [_plain(cell.source) for cell in cells]
+        _find_by(texts, {text: grade_id for grade_id, text in released if grade_id}, found)
+        _find_tasks(cells, texts, lesson, released, found)
     return found
 
 
-def _find_by(name_of: Callable, names: dict[str, str], cells: list[NotebookNode], found: dict[str, int]) -> None:
+def _find_by(of_cells: list, names: dict[str, str], found: dict[str, int]) -> None:
     """Add to ``found`` the cells whose name is in ``names`` and belongs to a grade id that is not found yet."""
     taken = set(found.values())
     open_names = {name: grade_id for name, grade_id in names.items() if grade_id not in found}
-    for index, cell in enumerate(cells):
-        grade_id = open_names.get(name_of(cell))
+    for index, name in enumerate(of_cells):
+        grade_id = open_names.get(name)
         if grade_id is not None and index not in taken:
             found[grade_id] = index
 
 
-def _find_tasks(cells: list[NotebookNode], lesson: Lesson, found: dict[str, int]) -> None:
-    """Add the tasks that a student has done in cells without the lesson's ids."""
-    released = _released(lesson)
+def _find_tasks(cells: list, texts: list[str], lesson: Lesson, released: list, found: dict[str, int]) -> None:
+    """Add the tasks that a student has done in cells without the lesson's ids; ``texts`` are those of the cells."""
     solutions = {_grade_id(cell): cell.source for cell in lesson.source.cells if _grade_id(cell)}
     missing = [
         _Task(grade_id, task.metadata["cell_type"], solutions.get(grade_id, task.source))
@@ -107,12 +106,14 @@ def _find_tasks(cells: list[NotebookNode], lesson: Lesson, found: dict[str, int]
     ]
     if not missing:
         return
-    known = {_plain(text) for _, text in released}
-    free = [_Free(index, cell) for index, cell in enumerate(cells) if _plain(cell.source) not in known]
+    known = {text for _, text in released}
+    free = [_Free(index, cell) for index, cell in enumerate(cells) if texts[index] not in known]
+    by_text = {text: index for index, text in enumerate(texts)}
     for number, task in enumerate(missing):
         taken = set(found.values())
         fitting = [one for one in free if one.index not in taken and one.kind == task.kind]
-        low, high = _neighbours(task.grade_id, released, cells, found)
+        places = [found.get(name, by_text.get(text)) for name, text in released]
+        low, high = _neighbours(places, [name for name, _ in released].index(task.grade_id), len(cells))
         between = [one for one in fitting if low < one.index < high]
         alike = sum(other.magic == task.magic for other in missing[number:])  # tasks that look the same, this one first
         place = _by_contents(task, between, alike) or _by_contents(task, fitting, alike)
@@ -160,17 +161,14 @@ def _by_contents(task: _Task, cells: list[_Free], alike: int) -> _Free | None:
     return next((cell for cell in reversed(cells) if best and len(task.names & cell.names) == best), None)
 
 
-def _neighbours(grade_id: str, released: list, cells: list[NotebookNode], found: dict[str, int]) -> tuple[int, int]:
-    """The positions of the nearest cells of the lesson before and after a task; -1 and the end where there are none."""
-    by_text = {_plain(cell.source): index for index, cell in enumerate(cells)}
-    places = [found.get(name, by_text.get(_plain(text))) for name, text in released]
-    at = [name for name, _ in released].index(grade_id)
+def _neighbours(places: list[int | None], at: int, end: int) -> tuple[int, int]:
+    """The nearest known places before and after the one at ``at``; -1 and ``end`` where there are none."""
     low = next((place for place in reversed(places[:at]) if place is not None), -1)
-    return low, next((place for place in places[at + 1 :] if place is not None), len(cells))
+    return low, next((place for place in places[at + 1 :] if place is not None), end)
 
 
 def _released(lesson: Lesson) -> list[tuple[str | None, str]]:
-    """The cells that students got, in order: the grade id, where there is one, and the text."""
+    """The cells that students got, in order: the grade id, where there is one, and the text as `_plain` has it."""
     cells = []
     for cell in lesson.source.cells:
         known = lesson.cells.get(_grade_id(cell))
@@ -178,7 +176,7 @@ def _released(lesson: Lesson) -> list[tuple[str | None, str]]:
         if known and known.is_test:
             hidden = hidden_lines(text)
             text = "\n".join(line for number, line in enumerate(text.split("\n"), 1) if number not in hidden)
-        cells.append((known.grade_id if known else None, text))
+        cells.append((known.grade_id if known else None, _plain(text)))
     return cells
 
 

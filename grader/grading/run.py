@@ -130,7 +130,7 @@ def _import_once(source: NotebookNode, folder: Path) -> None:
     """Import what the lesson imports, so that its bytecode is on disk: the sandbox can read that but not write it."""
     new = _imports(source) - _imported
     _imported.update(new)
-    modules = {statement.split()[1].partition(".")[0] for statement in new} - sys.stdlib_module_names
+    modules = {test_names.package(statement) for statement in new} - sys.stdlib_module_names
     if any(_is_uncompiled(module) for module in modules):
         command = [sys.executable, "-c", "\n".join(sorted(new))]
         subprocess.run(command, cwd=folder, env=_trusted_environment(), capture_output=True, timeout=600)
@@ -149,7 +149,7 @@ def _library_names(source: NotebookNode) -> list[str]:
         name
         for cell in cells
         for name, statement in test_names.imports(cell).items()
-        if statement.split()[1].partition(".")[0] == "edgekit"
+        if test_names.package(statement) == "edgekit"
     )
 
 

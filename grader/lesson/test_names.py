@@ -80,6 +80,11 @@ def imports(source: str) -> dict[str, str]:
     return {name: statement for name, statement in found.items() if name in top}
 
 
+def package(statement: str) -> str:
+    """The top-level package of an import statement, as `imports` writes it."""
+    return statement.split()[1].partition(".")[0]
+
+
 def bound_names(source: str, remember: bool = True) -> set[str]:
     """The names a cell binds at its top level; ``remember`` is for cells of the instructor's, which come again."""
     table = (_table if remember else _table.__wrapped__)(source)

@@ -133,9 +133,7 @@ def hand_back(course: Course, name: str, table: Path | None, target: Path, optio
     report.unsafe = [one.student for one in ready if one.result.is_unsafe]
     report.late = [one.student for one in ready if one.about.late]
     report.missing = {
-        one.student: ", ".join(tasks)
-        for one in ready
-        if one.result.notebook and (tasks := missing_tasks(one.result.notebook))
+        one.student: tasks for one in ready if one.result.notebook and (tasks := missing_tasks(one.result.notebook))
     }
     filled, copies = None, [_Copy(one, _place(one.about, name)) for one in ready]
     if table is not None:

@@ -124,7 +124,7 @@ class ClassReport:
     unsafe: list[str]  # graded without the sandbox
     unreadable: dict[str, str]  # graded 0, since the file was no notebook: why
     stopped: dict[str, str]  # graded, though the sandbox had to stop their code: why
-    missing: dict[str, list[str]]  # graded, though no cell of these tasks was found
+    missing: dict[str, str]  # graded, though no cell of these tasks was found
     late: list[str]  # as the learning platform says it
     before: Task  # the cells before the first task: it has times only
     tasks: list[Task]
@@ -139,11 +139,6 @@ class ClassReport:
     def maximum(self) -> float:
         """The points that the lesson can give."""
         return max((student.maximum for student in self.students), default=0.0)
-
-    @property
-    def missing_tasks(self) -> dict[str, str]:
-        """The tasks of which no cell was found, by student."""
-        return {student: ", ".join(tasks) for student, tasks in self.missing.items()}
 
     @property
     def waiting(self) -> int:

@@ -5,11 +5,12 @@ size). Shared memory counts once and as a whole, resident or not: a program can 
 Files in memory, page tables and the buffers of sockets count, too.
 """
 
+import contextlib
 import functools
 import mmap
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SOCKET = 425_984  # bytes that a socket may hold: twice Linux's net.core.wmem_max
@@ -35,32 +36,32 @@ def memory(pids: Sequence[int], limit: int, folder: str) -> int:
     private = tables = sockets = files = 0
     shared: dict[str, int] = {}
     for pid in pids:
-        if time.monotonic() > deadline:
-            raise Unmeasurable("its processes are too many or too large to be measured")
-        try:
+        with _looking(deadline):
             status = _fields(Path(f"/proc/{pid}/status"))
             private += status.get("RssAnon", 0)
             tables += status.get("VmPTE", 0)
             _add_shared(pid, shared)
             sockets = sockets or _sockets(pid)
             files = files or _files(pid, folder)
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended
-        except OSError as error:
-            raise Unmeasurable(f"one of its processes cannot be measured ({error.strerror})") from error
     rest = tables + sum(shared.values()) + sockets * _SOCKET + files
     if private + rest <= limit:
         return private + rest
-    return sum(_proportional(pid, deadline) for pid in pids) + rest
+    private = 0
+    for pid in pids:
+        with _looking(deadline):
+            private += _fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_Anon", 0)
+    return private + rest
 
 
-def _proportional(pid: int, deadline: float) -> int:
+@contextlib.contextmanager
+def _looking(deadline: float) -> Iterator[None]:
+    """Look at one process, which may end meanwhile; raises Unmeasurable where it is too late, or not allowed."""
     if time.monotonic() > deadline:
         raise Unmeasurable("its processes are too many or too large to be measured")
     try:
-        return _fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_Anon", 0)
+        yield
     except (FileNotFoundError, ProcessLookupError):
-        return 0
+        pass  # it ended
     except OSError as error:
         raise Unmeasurable(f"one of its processes cannot be measured ({error.strerror})") from error
 

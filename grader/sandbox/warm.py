@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from grader.lesson.test_names import package
 from grader.sandbox import bubblewrap, cgroups
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
@@ -105,7 +106,7 @@ class Zygote:
 
 def _all_imports(imports: list[str]) -> list[str]:
     """A lesson's import statements, and what they import later: a lesson without edgekit needs no TensorFlow."""
-    needs_edgekit = any(statement.split()[1].partition(".")[0] == "edgekit" for statement in imports)
+    needs_edgekit = any(package(statement) == "edgekit" for statement in imports)
     return [*(_WITH_EDGEKIT if needs_edgekit else ()), *imports]
 
 
