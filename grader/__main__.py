@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from grader.paths import COURSE, Course, LessonError
+from grader.text import without_control
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -179,7 +180,7 @@ def _collect(course: Course, options: argparse.Namespace) -> int:
     try:
         report = collect.collect(course, options.name, options.export, options.known_only)
     except ExportError as error:
-        print(error, file=sys.stderr)
+        print(without_control(str(error), "?"), file=sys.stderr)
         return 2
     print("\n".join(report.lines()))
     return 0
@@ -202,10 +203,11 @@ def _report(course: Course, options: argparse.Namespace) -> int:
 
 def _hand_back(course: Course, options: argparse.Namespace) -> int:
     from grader.platforms import hand_back
+    from grader.platforms.tables import HandBackError, Options
 
     course.lesson(options.name)
     target = options.to or course.handed_back(options.name)
-    how = hand_back.Options(
+    how = Options(
         options.column,
         options.comments_column,
         options.scale,
@@ -216,8 +218,8 @@ def _hand_back(course: Course, options: argparse.Namespace) -> int:
     )
     try:
         report = hand_back.hand_back(course, options.name, options.marks, target, how)
-    except hand_back.HandBackError as error:
-        print(error, file=sys.stderr)
+    except HandBackError as error:
+        print(without_control(str(error), "?"), file=sys.stderr)
         return 2
     print("\n".join(report.lines()))
     return 0

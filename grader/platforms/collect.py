@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from grader.platforms.exports import (
     slug,
 )
 from grader.platforms.exports import sort_out as sort_export
-from grader.text import one_line, squeezed
+from grader.text import one_line, squeezed, without_control
 
 _RESERVED = {"timestamp.txt": "nbgrader would take it for the time of submission"}
 
@@ -60,12 +61,13 @@ class CollectReport:
     def lines(self) -> list[str]:
         """The report as text."""
         counts = f"{len(self.new)} new, {len(self.replaced)} replaced, {len(self.unchanged)} unchanged"
-        return [
+        lines = [
             f"Collected: {counts}.",
             *([f"Handed in late: {', '.join(self.late)}."] if self.late else []),
             *(f"note: {note}" for note in self.notes),
             *(f"not collected: {line}" for line in self.unknown),
         ]
+        return [without_control(line, "?") for line in lines]
 
 
 def manifest(course: Course, name: str) -> dict[str, Collected]:
@@ -239,8 +241,12 @@ def _choose(submission: Submission, name: str) -> tuple[dict[Path, File], tuple[
     """The files to unpack, each with its place; the path of the notebook among them; and remarks."""
     files, notes = _places(submission.files)
     for text in submission.texts:
-        files.setdefault(Path(text.parts[-1]), text)
-    notebooks = [path for path in files if path.suffix.lower() == ".ipynb" and not path.name.startswith(".")]
+        place, problem = safe_path(text.parts[-1:])
+        if problem:
+            notes.append(f"{text.label} left out: {problem}")
+        else:
+            files.setdefault(place, text)
+    notebooks = _notebooks(files)
     if not notebooks:
         archives = [path for path in files if path.suffix.lower() == ".zip"]
         if len(archives) != 1:
@@ -250,7 +256,7 @@ def _choose(submission: Submission, name: str) -> tuple[dict[Path, File], tuple[
         original = next(parts for parts, file in submission.files.items() if file is files[archive])
         inner, more = _places({file.parts: file for file in in_zip(io.BytesIO(_read(files[archive])))}, strip=True)
         notes += [f"unpacked from {one_line(str(archive))}", *more]
-        notebooks = [path for path in inner if path.suffix.lower() == ".ipynb"]
+        notebooks = _notebooks(inner)
         if not notebooks:
             raise ExportError("; ".join([f"no notebook in {one_line(str(archive))}", *notes[1:]]))
         files = {path: file for path, file in files.items() if path != archive} | inner
@@ -259,11 +265,25 @@ def _choose(submission: Submission, name: str) -> tuple[dict[Path, File], tuple[
     if chosen != wanted:
         notes.append(f"{one_line(str(chosen))} is used as {wanted}")
         if wanted in files:
-            files[Path("earlier") / wanted] = files[wanted]
+            files[_free(Path("earlier") / wanted, files)] = files[wanted]
         files[wanted] = files.pop(chosen)
     file = files[wanted]
     path = next((parts for parts, other in submission.files.items() if other is file), None)
-    return files, path if path else original, notes
+    return {wanted: file} | files, path if path else original, notes  # written first: no other file takes its place
+
+
+def _notebooks(files: Iterable[Path]) -> list[Path]:
+    """The notebooks; Jupyter and a Mac keep others in hidden folders and files."""
+    return [
+        path for path in files if path.suffix.lower() == ".ipynb" and not any(p.startswith(".") for p in path.parts)
+    ]
+
+
+def _free(path: Path, files: dict[Path, File]) -> Path:
+    """``path``, or one in a folder within its folder, where a student's file has that name."""
+    while path in files:
+        path = path.parent / "earlier" / path.name
+    return path
 
 
 def _places(files: dict[tuple[str, ...], File], strip: bool = False) -> tuple[dict[Path, File], list[str]]:
@@ -274,7 +294,11 @@ def _places(files: dict[tuple[str, ...], File], strip: bool = False) -> tuple[di
         problem = problem or file.problem or _RESERVED.get(path.name, "")
         if problem:
             notes.append(f"{file.label} left out: {problem}")
-        elif "__MACOSX" not in path.parts:
+        elif "__MACOSX" in path.parts:
+            continue
+        elif path in placed:
+            notes.append(f"{file.label} left out: another file has the same name")
+        else:
             placed[path] = file
     tops = {path.parts[0] for path in placed if len(path.parts) > 1}
     if strip and len(tops) == 1 and all(len(path.parts) > 1 for path in placed):

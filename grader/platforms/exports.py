@@ -14,15 +14,16 @@ import functools
 import os
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from grader.text import one_line, squeezed, without_control
 
@@ -30,13 +31,19 @@ MAX_FILES = 50_000  # of an export
 MAX_FILE = 64 << 20  # bytes of one file, unpacked
 MAX_SUBMISSION = 256 << 20  # bytes of all files of a student
 MAX_EXPORT = 16 << 30
+_MAX_NAME = 200  # bytes in UTF-8
+_MAX_PATH = 1000
+_MAX_DEPTH = 20
+_DIRECTORY = b"PK\x01\x02"  # an entry of the directory of a zip file begins with it
+_UTF8 = 0x800  # its flag: the name is in UTF-8
 _PLUGIN = re.compile(
-    r"(?P<name>[^_]+)(?:_(?P<id>[0-9]{1,18}))?_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<rest>.*))?", re.DOTALL
+    r"(?P<name>[^_]+)(?:_(?P<id>[0-9]{1,18}))?_assignsubmission_(?P<kind>[a-z][a-z0-9]*)(?:_(?P<rest>.*))?", re.DOTALL
 )
 _NUMBER = re.compile("[0-9]{1,18}")
+_NOT_IN_NAMES = re.compile(r"[\x00-/:-@\[-^`{-\x7f]")  # ASCII that Canvas takes out of the name of a user
 _OTHERS = {  # platforms whose exports are known, and not read
-    "Brightspace": re.compile(r"[0-9]+-[0-9]+ - .+ - .+"),
-    "Blackboard": re.compile(r".+_attempt_[0-9]{4}(?:-[0-9]{2}){5}(?:_.+|\..+)"),
+    "Brightspace": re.compile(r"[0-9]+-[0-9]+ - .+ - .+", re.DOTALL),
+    "Blackboard": re.compile(r".+_attempt_[0-9]{4}(?:-[0-9]{2}){5}(?:_.+|\..+)", re.DOTALL),
 }
 
 
@@ -91,36 +98,65 @@ def read_export(path: Path) -> Iterator[File]:
 
 
 def _in_folder(root: Path) -> Iterator[File]:
+    """All files below ``root``. Folders wait in a list: a call for each level would end at a student's deep folders."""
     count = 0
-    for base, folders, names in os.walk(root):
-        folders.sort()
-        linked = [name for name in folders if Path(base, name).is_symlink()]
-        for name in sorted(names) + linked:
-            path = Path(base, name)
-            count += 1
-            if count > MAX_FILES:
-                raise ExportError(f"{root} has more than {MAX_FILES} files; that is no export of one assignment")
-            status = path.lstat()
-            problem = ""
-            if stat.S_ISLNK(status.st_mode):
-                problem = "it is a link"
-            elif not stat.S_ISREG(status.st_mode):
-                problem = "it is no regular file"
-            elif status.st_size > MAX_FILE:
-                problem = f"it is larger than {MAX_FILE >> 20} MB"
-            modified = datetime.fromtimestamp(status.st_mtime).isoformat(timespec="seconds")
-            parts = tuple(part.encode("utf-8", "replace").decode() for part in path.relative_to(root).parts)
-            yield File(_composed(parts), modified, problem, functools.partial(_read_file, path))
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield _unreadable(root, folder, error)
+            continue
+        waiting += [entry.path for entry in reversed(entries) if _is_folder(entry)]
+        for entry in entries:
+            if not _is_folder(entry):
+                count += 1
+                if count > MAX_FILES:
+                    raise ExportError(f"{root} has more than {MAX_FILES} files; that is no export of one assignment")
+                yield _in_folder_file(root, entry.path)
 
 
-def _composed(parts: Iterable[str]) -> tuple[str, ...]:
-    """A path with each letter and its accents as one character: a Mac writes them as several."""
-    return tuple(unicodedata.normalize("NFC", part) for part in parts)
+def _is_folder(entry: os.DirEntry) -> bool:
+    return entry.is_dir(follow_symlinks=False)
 
 
-def _read_file(path: Path) -> bytes:
+def _in_folder_file(root: Path, path: str) -> File:
     try:
-        return path.read_bytes()
+        status = os.lstat(path)
+    except OSError as error:
+        return _unreadable(root, path, error)
+    problem = ""
+    if stat.S_ISLNK(status.st_mode):
+        problem = "it is a link"
+    elif not stat.S_ISREG(status.st_mode):
+        problem = "it is no regular file"
+    elif status.st_size > MAX_FILE:
+        problem = f"it is larger than {MAX_FILE >> 20} MB"
+    return File(_parts_below(root, path), _file_time(status.st_mtime), problem, functools.partial(_read_file, path))
+
+
+def _unreadable(root: Path, path: str, error: OSError) -> File:
+    problem = f"it cannot be read ({error.strerror})"
+    return File(_parts_below(root, path), "", problem, functools.partial(_read_file, path))
+
+
+def _parts_below(root: Path, path: str) -> tuple[str, ...]:
+    """The path as text: file systems also keep names that are none, and accents in two ways."""
+    text = os.path.relpath(path, root).encode("utf-8", "replace").decode()
+    return tuple(unicodedata.normalize("NFC", text).split(os.sep))
+
+
+def _file_time(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
     except OSError as error:
         raise ExportError(f"it cannot be read ({error.strerror})") from error
 
@@ -128,15 +164,15 @@ def _read_file(path: Path) -> bytes:
 def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_SUBMISSION) -> Iterator[File]:
     """The files of a zip file (a path, or an open file); nothing is unpacked before it is read, and never too much."""
     try:
-        archive = zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        archive = zipfile.ZipFile(cast(BinaryIO, _OnlyTrueClaims(source)))
+    except Exception as error:  # zipfile raises what it meets in a broken file: struct.error, IndexError, ...
         raise ExportError(f"it is a broken zip file ({one_line(str(error))})") from error
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [(entry, name) for entry in archive.infolist() if not (name := _zip_name(entry)).endswith("/")]
     if len(entries) > max_files:
         raise ExportError(f"it has more than {max_files} files")
-    if sum(entry.file_size for entry in entries) > max_bytes:
+    if sum(entry.file_size for entry, _ in entries if entry.file_size <= MAX_FILE) > max_bytes:
         raise ExportError(f"it would unpack to more than {max_bytes >> 20} MB")
-    for entry in entries:
+    for entry, name in entries:
         problem = ""
         if stat.S_ISLNK(entry.external_attr >> 16):
             problem = "it is a link"
@@ -144,22 +180,54 @@ def in_zip(source: Path | BinaryIO, max_files: int = 1000, max_bytes: int = MAX_
             problem = "it is encrypted"
         elif entry.file_size > MAX_FILE:
             problem = f"it is larger than {MAX_FILE >> 20} MB"
-        yield File(
-            _composed(_entry_name(entry).replace("\\", "/").split("/")),
-            _zip_time(entry),
-            problem,
-            functools.partial(_read_entry, archive, entry),
-        )
+        yield File(tuple(name.split("/")), _zip_time(entry), problem, functools.partial(_read_entry, archive, entry))
 
 
-def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """The name of a file in a zip file; a Mac writes UTF-8 and does not say so."""
-    if entry.flag_bits & 0x800:
-        return entry.filename.encode("utf-8", "replace").decode()
+class _OnlyTrueClaims:
+    """A zip file in whose directory only those names say that they are UTF-8 that are.
+
+    ``zipfile`` believes them, and would refuse the whole file for one that is not.
+    """
+
+    def __init__(self, source: Path | BinaryIO) -> None:
+        self._file = source.open("rb") if isinstance(source, Path) else source
+
+    def __getattr__(self, name: str):
+        return getattr(self._file, name)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        return _without_false_claims(data) if data.startswith(_DIRECTORY) else data
+
+
+def _without_false_claims(directory: bytes) -> bytes:
+    changed = bytearray(directory)
+    start = 0
+    while changed.startswith(_DIRECTORY, start) and start + 46 <= len(changed):
+        name, extra, comment = struct.unpack_from("<3H", changed, start + 28)
+        if not _is_utf8(directory[start + 46 : start + 46 + name]):
+            changed[start + 9] &= ~(_UTF8 >> 8)
+        start += 46 + name + extra + comment
+    return bytes(changed)
+
+
+def _is_utf8(data: bytes) -> bool:
     try:
-        return entry.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return entry.filename
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _zip_name(entry: zipfile.ZipInfo) -> str:
+    """The name: in UTF-8 also where a program (a Mac's) does not say so, else as old programs for DOS wrote it."""
+    name = entry.orig_filename
+    if not entry.flag_bits & _UTF8 and _is_utf8(raw := name.encode("cp437")):
+        name = raw.decode("utf-8")
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 
 def _zip_time(entry: zipfile.ZipInfo) -> str:
@@ -173,7 +241,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(entry) as file:
             data = file.read(MAX_FILE + 1)
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except Exception as error:  # the decompressors raise what they meet: zlib.error, LZMAError, EOFError, ...
         raise ExportError(f"it is broken in the zip file ({one_line(str(error))})") from error
     if len(data) > MAX_FILE:
         raise ExportError(f"it is larger than {MAX_FILE >> 20} MB")
@@ -183,12 +251,15 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 def sort_out(files: Iterator[File]) -> tuple[list[Submission], list[File]]:
     """Who handed in what: the submissions in the order of their names, and the files that say nothing about that.
 
-    An export is of one platform, that of most of its files: another's name may be one that a student has chosen.
+    An export is of one platform, that of most of its students: another's name may be one that a student has chosen.
     """
     submissions: dict[tuple[str, str], Submission] = {}
     found_files = [(file, _moodle(file) or _canvas(file)) for file in files if not _is_litter(file.parts)]
-    platforms = Counter(found[0].platform for _, found in found_files if found)
-    platform = max(platforms, key=lambda name: (platforms[name], name), default="")
+    if _is_others([file for file, _ in found_files]):
+        return [], [file for file, _ in found_files]
+    platform = _platform([found[0] for _, found in found_files if found])
+    if platform != "moodle":
+        found_files = [(file, _canvas(file)) for file, _ in found_files]
     unknown = []
     for file, found in found_files:
         if found is None or found[0].platform != platform:
@@ -204,6 +275,23 @@ def sort_out(files: Iterator[File]) -> tuple[list[Submission], list[File]]:
             continue
         mine.files[inside], mine.names[inside], mine.attachments[inside] = file, platform_name, attachment
     return sorted(submissions.values(), key=lambda s: (s.name.casefold(), s.id)), unknown
+
+
+def _platform(submissions: list[Submission]) -> str:
+    """The platform that has more students; one student can have many files, and a name like another platform's."""
+    students = {(one.platform, one.id, one.name) for one in submissions}
+    count = Counter(platform for platform, _, _ in students)
+    return max(count, key=lambda name: (count[name], name), default="")
+
+
+def _is_others(files: list[File]) -> bool:
+    """Whether every file has a name as Brightspace or Blackboard gives it; a student may choose such a name, too."""
+    named = [
+        list(takewhile(lambda part: not _PLUGIN.fullmatch(part), file.parts))
+        for file in files
+        if file.parts[-1] != "index.html"
+    ]
+    return bool(named) and any(all(any(map(form.fullmatch, parts)) for parts in named) for form in _OTHERS.values())
 
 
 def _is_litter(parts: tuple[str, ...]) -> bool:
@@ -231,26 +319,25 @@ def _moodle(file: File):
 
 
 def _canvas(file: File):
-    """As Canvas itself infers it: without LATE, the first two words of digits alone are user and attachment."""
+    """As Canvas itself infers it: the first two words of digits alone are user and attachment, LATE is before them."""
     name = file.parts[-1]
     words = name.split("_")
-    late = "LATE" in words[:-1]
-    if late:
-        words.remove("LATE")
+    late = words[:2] == ["LATE", "anon"]
+    words = words[late:]
     if words[0] == "anon" and len(words) > 2:
-        numbers, user, name_of = [1, 2], words[1], "anon"
+        user, name_of = 1, "anon"
     else:
-        numbers = [i for i, word in enumerate(words[:-1]) if _NUMBER.fullmatch(word)][:2]
-        if not numbers or numbers[0] == 0:
-            return None
-        user, name_of = words[numbers[0]], "_".join(words[: numbers[0]])
-    submission = Submission("canvas", user, name_of, late)
-    is_text = len(numbers) == 1 and words[-1] in ("text.html", "link.html")
-    if is_text:
-        return submission, (words[-1],), name, 0, True
-    if len(numbers) < 2 or numbers[1] != numbers[0] + 1 or not _NUMBER.fullmatch(words[numbers[1]]):
+        user = next((i for i, word in enumerate(words[:-1]) if _NUMBER.fullmatch(word)), 0)
+        late = words[user - 1] == "LATE"
+        name_of = "_".join(words[: user - late])
+    if not user or _NOT_IN_NAMES.search(name_of):
         return None
-    return submission, ("_".join(words[numbers[1] + 1 :]),), name, int(words[numbers[1]]), False
+    submission, rest = Submission("canvas", words[user], name_of, late), words[user + 1 :]
+    if rest in (["text.html"], ["link.html"]):
+        return submission, (rest[0],), name, 0, True
+    if len(rest) < 2 or not _NUMBER.fullmatch(rest[0]):
+        return None
+    return submission, ("_".join(rest[1:]),), name, int(rest[0]), False
 
 
 def safe_path(parts: tuple[str, ...]) -> tuple[Path | None, str]:
@@ -261,11 +348,13 @@ def safe_path(parts: tuple[str, ...]) -> tuple[Path | None, str]:
             continue
         if part == "..":
             return None, "its path leads out of the submission"
-        if len(part.encode("utf-8", "replace")) > 200:
+        if len(part.encode("utf-8", "replace")) > _MAX_NAME:
             return None, "its name is too long"
         cleaned.append(without_control(part, "_"))
-    if not cleaned or len(cleaned) > 20:
-        return None, "it has no proper path"
+    if not cleaned or len(cleaned) > _MAX_DEPTH:
+        return None, "it has no proper path" if not cleaned else f"it lies in more than {_MAX_DEPTH - 1} folders"
+    if len("/".join(cleaned).encode("utf-8", "replace")) > _MAX_PATH:
+        return None, "its path is too long"
     return Path(*cleaned), ""
 
 
