@@ -14,17 +14,14 @@ from grader.grading import session
 from grader.lesson import test_names
 
 _PLAIN = (bool, int, float, list, tuple, np.ndarray, np.generic)
+# Names, modules and attributes by which code can reach a module that it does not name.
 _LOOKS_ELSEWHERE = {
-    "getattr",
-    "eval",
-    "exec",
-    "compile",
-    "globals",
-    "vars",
-    "__import__",
-    "importlib",
-    "sys",
-    "edgekit",
+    *("__builtins__", "__import__", "builtins", "compile", "edgekit", "eval", "exec", "gc", "get_ipython", "getattr"),
+    *("globals", "importlib", "inspect", "locals", "pkgutil", "runpy", "vars"),
+}
+_ATTRIBUTES_ELSEWHERE = {
+    *("__builtins__", "__dict__", "__getattribute__", "__globals__", "__import__", "_getframe", "f_back", "f_builtins"),
+    *("f_globals", "modules"),
 }
 
 
@@ -85,21 +82,22 @@ def equal(value: object, expected: ArrayLike, what: str) -> None:
 def own_work(*grade_ids: str) -> None:
     """Refuse tasks that call edgekit where the student is to write the function.
 
-    Looked at are the names that the cells use from outside their functions. In an instructor's own notebook there is
-    nothing to look at.
+    Looked at are the names that the cells use from outside their functions, and what they mean in the student's other
+    cells. In an instructor's own notebook there is nothing to look at.
     """
-    for grade_id in grade_ids:
-        text = session.cell_text(grade_id)
-        if text is None:
-            continue
-        used = test_names.used_names(text) - test_names.bound_names(text)
-        found = used & (_LOOKS_ELSEWHERE | set(session.library_names()) - {"TODO"})
-        found |= {
-            name
-            for name, statement in test_names.imports(text).items()
-            if test_names.package(statement) in ("edgekit", "importlib")
-        }
+    waiting = [text for text in map(session.cell_text, grade_ids) if text]
+    refused = _LOOKS_ELSEWHERE | set(session.library_names()) - {"TODO"}
+    elsewhere = [pair for text in session.other_texts(grade_ids) for pair in test_names.statements(text)]
+    seen = set()
+    while waiting:
+        text = waiting.pop()
+        used = test_names.used_names(text, remember=False) - test_names.bound_names(text, remember=False)
+        found = used & refused | test_names.attributes(text) & _ATTRIBUTES_ELSEWHERE
+        found |= test_names.packages(text) & _LOOKS_ELSEWHERE
         _expect(not found, f"write this yourself, without {', '.join(sorted(found))}")
+        meant = {statement for name, statement in elsewhere if name in used} - seen
+        seen |= meant
+        waiting += meant
 
 
 def is_far_from_a_half(value: ArrayLike, margin: float = 1e-3) -> np.ndarray:

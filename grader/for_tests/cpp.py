@@ -7,9 +7,13 @@
 Only the text of the student's cell is taken. The project around it is made anew by trusted code, and compiled once for
 all students; the student's file is compiled, and the program run, in the sandbox, so that neither
 ``#include "/etc/..."`` nor the program finds anything.
+
+The student reads nothing about the test's network: where the build fails, the compiler's words come from a second look
+at the student's file alone, without the network's sources, and no message quotes what the program prints.
 """
 
 import atexit
+import base64
 import contextlib
 import functools
 import hashlib
@@ -23,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from grader.for_tests import answers
 from grader.grading import session
+from grader.lesson import test_names
 from grader.sandbox import bubblewrap
 
 if TYPE_CHECKING:
@@ -32,11 +37,12 @@ if TYPE_CHECKING:
 
 MAX_HEARD = 16 << 20  # bytes that a program may say
 _LIMITS = bubblewrap.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
+_MOST_LINES = 12  # of the compiler's words
 _CAMERA = "camera"  # the folder of the simulated camera's pictures, in the working folder; without it, it shows bars
 
 
 class CppError(answers.WrongAnswer):
-    """The program does not build; ``for_student`` is what the compiler says, which the student may read."""
+    """The program does not build; ``for_student`` is what the compiler says about the student's own lines."""
 
 
 @contextlib.contextmanager
@@ -64,29 +70,84 @@ def board(
 
     Raises:
         CppError: The cell does not begin with ``%%firmware PATH``, or does not compile.
-        edgekit.board.BoardError: The program stopped, or does not answer.
+        edgekit.board.BoardError: The program stopped, or does not answer. ``for_student`` says which, and quotes
+            nothing that the program printed.
     """
     from edgekit.board import Board, BoardError
-    from edgekit.firmware import put_before_camera
 
-    source = firmware_source(_cell_text(cell, path), path)
     with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
-        project = _create(app, Path(scratch) / "project", model_files)
-        (project.directory / path).write_text(source, encoding="utf-8")
-        Path(scratch).chmod(0o755)
-        _build(project, path, build_seconds)
-        program = _taken_out(project.program("sim"), Path(scratch) / "run")
-        if pictures is not None:
-            put_before_camera(project, pictures)
-            shutil.copytree(project.directory / _CAMERA, program.parent / _CAMERA)
+        program = _program(cell, Path(scratch), model_files, app, path, build_seconds, pictures)
         with _transport(program) as transport:
             try:
                 opened = Board(transport)
                 with opened:
                     yield opened
             except BoardError as error:
-                error.for_student = str(error)  # type: ignore[attr-defined]
+                error.for_student = _how_it_failed(error)  # type: ignore[attr-defined]
                 raise
+
+
+def on_another_board(grade_id: str, name: str, cell: str, model_files: Sequence[Path]) -> object:
+    """What a task's cell makes of a name when it runs again, with a board that has another network.
+
+    So an answer that was not asked of the board, but typed or computed in Python, is another one. The cell runs in the
+    student's kernel, in a copy of its names.
+
+    Args:
+        grade_id: The task whose cell runs again.
+        name: The answer's name.
+        cell: Grade id of the ``%%firmware`` cell, whose program the board runs.
+        model_files: See `board`.
+
+    Returns:
+        The answer; in an instructor's own notebook None, since there is no cell to run again.
+
+    Raises:
+        CppError: The program does not build.
+        WrongAnswer: The cell makes no such name.
+    """
+    if session.student is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+        program = _program(cell, Path(scratch), model_files).read_bytes()
+    source = test_names.python_source(session.cell_text(grade_id) or "")
+    if name not in test_names.bound_names(source, remember=False):
+        raise answers.WrongAnswer(f"{name} should be made in the cell of its task")
+    encoded = base64.b64encode(program).decode()
+    return session.student.ask("again", cell=source, name=name, program=encoded)
+
+
+def _how_it_failed(error: Exception) -> str:
+    """A sentence for the student; the error's own may quote the program, which knows the test's network."""
+    if "too much" in str(error):
+        return "the program prints too much"
+    if "has stopped" in str(error):
+        return "the program stopped, or crashed, before it answered"
+    return "the program does not answer: does its loop take each input, and reach serial.write_result(...)?"
+
+
+def _program(
+    cell: str,
+    scratch: Path,
+    model_files: Sequence[Path],
+    app: str = "xormodel",
+    path: str = "src/main.cpp",
+    build_seconds: float = 120,
+    pictures: "np.ndarray | None" = None,
+) -> Path:
+    """The program of a student's cell, in a folder of its own; the arguments are those of `board`."""
+    from edgekit.firmware import put_before_camera
+
+    source = firmware_source(_cell_text(cell, path), path)
+    project = _create(app, scratch / "project", model_files)
+    (project.directory / path).write_text(source, encoding="utf-8")
+    scratch.chmod(0o755)
+    _build(project, path, build_seconds)
+    program = _taken_out(project.program("sim"), scratch / "run")
+    if pictures is not None:
+        put_before_camera(project, pictures)
+        shutil.copytree(project.directory / _CAMERA, program.parent / _CAMERA)
+    return program
 
 
 def _create(app: str, directory: Path, model_files):
@@ -131,35 +192,64 @@ def _build(project, path: str, seconds: float) -> None:
     for number, file in enumerate(rest):
         objects.append(program.parent / f"{number}.o")
         shutil.copyfile(_object(file, source, headers), objects[-1])
-    command = [*_compiler(source), str(project.directory / path), *map(str, objects), "-o", str(program)]
-    if session.is_unsafe():
-        result = subprocess.run(
-            command,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    else:
-        result = bubblewrap.run(command, _LIMITS, seconds, binds=[(project.directory, True)])
+    own = project.directory / path
+    command = [*_command(source), str(own), *map(str, objects), "-o", str(program)]
+    result = in_sandbox(command, project.directory, True, seconds)
     if result.returncode:
-        raise CppError(f"main.cpp does not build:\n{_compiler_says(result.stdout, path)}")
+        raise CppError(f"main.cpp does not build:\n{_compiler_says(project, source, own, seconds)}")
 
 
-def _compiler(source: Path) -> list[str]:
-    from edgekit import firmware
+def in_sandbox(command: list[str], folder: Path, writable: bool, seconds: float) -> subprocess.CompletedProcess:
+    """Run a command on a student's files where only one folder is seen; what it prints is in ``stdout``."""
+    if not session.is_unsafe():
+        return bubblewrap.run(command, _LIMITS, seconds, binds=[(folder, writable)])
+    null, pipe, both = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(command, timeout=seconds, stdin=null, stdout=pipe, stderr=both, text=True)
+
+
+def _compiler_says(project, source: Path, own: Path, seconds: float) -> str:
+    """The compiler's errors in the student's lines, when the test's network is no longer in the project.
+
+    Only its headers stay, for they have sizes and no weights. An error can quote a number (``Show<weights[0]>``), or
+    tell one by whether it occurs, so that no choice among the messages of the real build would be safe.
+    """
+    for file in source.rglob("*"):
+        if file.is_file() and file != own and file.suffix != ".h":
+            file.unlink()
+    result = in_sandbox([*_command(source), "-fsyntax-only", str(own)], project.directory, False, seconds)
+    place = re.compile(rf"^(?:\S*/)?{re.escape(own.name)}:(?=\d+:)")
+    lines = [
+        line for line in result.stdout.splitlines() if place.match(line) and re.search(r": (fatal )?error: ", line)
+    ]
+    if lines:
+        return "\n".join(place.sub(f"{own.name}:", line)[:300] for line in lines[:_MOST_LINES])
+    if result.returncode:
+        return "the errors are not in your lines, but in files that they include: does one of your macros change them?"
+    return (
+        "it compiles, but does not become a program: it should define app_main(), once, and no function or variable "
+        "that another file of the project defines, and include only headers"
+    )
+
+
+def compiler() -> str:
+    """The C++ compiler of this machine."""
     from edgekit.firmware import compiler
 
     name = next(iter(compiler.compilers()), None)
     if name is None:
         raise RuntimeError(f"no C++ compiler is installed: {compiler.REMEDY}")
-    return [name, *firmware.CXX_FLAGS, f"-I{source}", f'-DCAMERA_FOLDER="{_CAMERA}"']
+    return name
+
+
+def _command(source: Path) -> list[str]:
+    from edgekit import firmware
+
+    return [compiler(), *firmware.CXX_FLAGS, f"-I{source}", f'-DCAMERA_FOLDER="{_CAMERA}"']
 
 
 def _object(file: Path, source: Path, headers: bytes) -> Path:
     """A file of the project's own, compiled; kept for the next student."""
-    command = _compiler(source)
+    command = _command(source)
     name = str(file.relative_to(source))
     flags = [word for word in command if not word.startswith("-I")]
     key = hashlib.sha256("\0".join([*flags, name]).encode() + headers + file.read_bytes()).hexdigest()
@@ -176,29 +266,6 @@ def _objects() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="edgekit-objects-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _compiler_says(output: str, path: str) -> str:
-    """The compiler's complaints about the student's own lines.
-
-    Nothing else of what it says: it quotes other files, and with a macro or a message a student's line could let it
-    quote the network that the test has made.
-    """
-    own = re.compile(rf"(?:.*/)?{re.escape(path)}:([0-9]+):(?:[0-9]+:)? (?:fatal )?error: (.*)")
-    found = [match for match in map(own.fullmatch, output.splitlines()) if match]
-    lines = [f"{Path(path).name}:{match[1]}: error: {_without_values(match[2])}" for match in found]
-    if not lines:
-        is_linker = "undefined reference" in output or "multiple definition" in output
-        lines = [
-            "the linker found a name that is not defined, or defined twice" if is_linker else "the compiler failed"
-        ]
-    return "\n".join(line[:300] for line in lines[:12])
-
-
-def _without_values(complaint: str) -> str:
-    """A complaint without numbers of several digits and without texts, in which values could be told."""
-    complaint = re.sub(r'"[^"]*"', '"..."', complaint)
-    return re.sub(r"[-+]?[0-9][0-9.eE+-]{2,}", "...", complaint)
 
 
 def _taken_out(program: Path, folder: Path) -> Path:

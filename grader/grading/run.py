@@ -153,6 +153,16 @@ def _library_names(source: NotebookNode) -> list[str]:
     )
 
 
+def _own_cells(nb: NotebookNode, source: NotebookNode) -> list[str]:
+    """The texts of the cells that the student has added or changed and that are no tasks."""
+    given = {cell.source.strip() for cell in source.cells}
+    return [
+        cell.source
+        for cell in nb.cells
+        if cell.cell_type == "code" and "nbgrader" not in cell.metadata and cell.source.strip() not in given
+    ]
+
+
 _zygotes: dict[frozenset[str], warm.Zygote] = {}  # by what they have imported; one at a time
 
 
@@ -262,6 +272,7 @@ class _Grading:
             "pid": self.student.pid,
             "folder": str(self.folder),
             "cells": {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if utils.is_solution(cell)},
+            "own_cells": _own_cells(nb, self.lesson.source),
             "unsafe": self.student.sandbox is None,
             "hidden": bubblewrap.hidden(),
             "library": _library_names(self.lesson.source),

@@ -221,7 +221,6 @@ def hidden_lines(source: str) -> set[int]:
 
 
 _cells = _Cells()
-_student: Student | None = None
 _last: dict = {}
 _first_names: set[str] | None = None
 
@@ -231,14 +230,14 @@ def connect(settings: str) -> None:
 
     The kernel is used again for the next student. It can be: what it got from the one before is plain data.
     """
-    global _cells, _first_names, _student
+    global _cells, _first_names
     session.current = json.loads(settings)
     bubblewrap.hide(session.current["hidden"])  # tests build and run programs of the student's in sandboxes
     namespace = sys.modules["__main__"].__dict__
-    if _student is None:
+    if session.student is None:
         _first_names = set(namespace)
     else:
-        _student.close()
+        session.student.close()
     for name in set(namespace) - _first_names:
         del namespace[name]
     for name, module in list(sys.modules.items()):
@@ -247,7 +246,7 @@ def connect(settings: str) -> None:
     numpy.random.seed()  # noqa: NPY002  (what the tests of the submission before seeded)
     os.chdir(session.current["folder"])
     _cells = _Cells()
-    _student = Student(session.current["connection"], session.current["pid"])
+    session.student = Student(session.current["connection"], session.current["pid"])
 
 
 def run_test(request: str) -> None:
@@ -258,7 +257,7 @@ def run_test(request: str) -> None:
     filename = f"<{test['grade_id']}>"
     source = test["source"]
     _cells.add(filename, source)
-    _student.deadline = time.monotonic() + test["seconds"]
+    session.student.deadline = time.monotonic() + test["seconds"]
     namespace = sys.modules["__main__"].__dict__
     try:
         _bind(test, namespace)
@@ -277,7 +276,7 @@ def _bind(test, namespace) -> None:
     """Give the names of the cell their meaning: real modules, and the student's values as they are now."""
     for statement in test["imports"]:
         exec(statement, namespace)
-    values = _student.names(test["student"]) if test["student"] else {}
+    values = session.student.names(test["student"]) if test["student"] else {}
     for name in test["student"]:
         namespace.pop(name, None)
     namespace.update(values)

@@ -80,6 +80,31 @@ def imports(source: str) -> dict[str, str]:
     return {name: statement for name, statement in found.items() if name in top}
 
 
+def statements(source: str) -> list[tuple[str, str]]:
+    """The names that a cell of a student's binds at its top level, each with a statement that binds it."""
+    found = []
+    for node in _tree.__wrapped__(source).body:
+        try:
+            text = ast.unparse(node)
+        except RecursionError:
+            continue
+        found += [(name, text) for name in bound_names(text, remember=False)]
+    return found
+
+
+def attributes(source: str) -> set[str]:
+    """The names of all attributes in a cell of a student's."""
+    return {node.attr for node in ast.walk(_tree.__wrapped__(source)) if isinstance(node, ast.Attribute)}
+
+
+def packages(source: str) -> set[str]:
+    """The top-level packages that a cell of a student's imports anywhere, in functions too."""
+    nodes = list(ast.walk(_tree.__wrapped__(source)))
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {module.partition(".")[0] for module in modules}
+
+
 def package(statement: str) -> str:
     """The top-level package of an import statement, as `imports` writes it."""
     return statement.split()[1].partition(".")[0]

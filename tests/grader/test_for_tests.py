@@ -6,7 +6,7 @@ import pytest
 from board_projects import MODEL_FILES, SOLUTION
 from conftest import require
 
-from grader.for_tests import cpp
+from grader.for_tests import answers, cpp
 from grader.grading import session
 
 
@@ -151,3 +151,38 @@ def test_a_gradebook_of_an_earlier_release_finds_what_its_hidden_tests_import():
     assert (former_car_network, former_cpp, former_litert) == (car_network, cpp, litert)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = grader.nothing
+
+
+def own_work(monkeypatch, task, *own_cells):
+    current = {"cells": {"task": task, "other": "y = 1"}, "own_cells": list(own_cells), "library": ["quantization"]}
+    monkeypatch.setattr(session, "current", current)
+    answers.own_work("task")
+
+
+@pytest.mark.parametrize(
+    ("task", "own_cell"),
+    [
+        ("f = quantization.quantize_rows", ""),
+        ("def f(x):\n    from edgekit import quantization as q\n    return q.quantize_rows(x)", ""),
+        ("import sys\nf = sys.modules['edgekit.quantization'].quantize_rows", ""),
+        ("f = g", "g = quantization.quantize_rows"),
+        ("f = g", "from edgekit.quantization import quantize_rows as g"),
+        ("f = g", "def h(x):\n    return quantization.quantize_rows(x)\ndef g(x):\n    return h(x)"),
+        ("f = g.modules['edgekit']", "import sys as g"),
+    ],
+)
+def test_the_librarys_own_function_is_refused_also_under_another_name(monkeypatch, task, own_cell):
+    with pytest.raises(answers.WrongAnswer, match="write this yourself"):
+        own_work(monkeypatch, task, own_cell)
+
+
+@pytest.mark.parametrize(
+    ("task", "own_cell"),
+    [
+        ("import sys\ndef f(x):\n    return min(x, sys.maxsize)", ""),
+        ("def f(x):\n    return np.rint(x)", "import numpy as np\nprint(quantization.quantize_rows(np.ones(3)))"),
+        ("def f(x):\n    return half(x)", "def half(x):\n    return x / 2\nsame = quantization.quantize_rows(1)"),
+    ],
+)
+def test_a_students_own_code_may_stand_in_other_cells_and_beside_edgekit(monkeypatch, task, own_cell):
+    own_work(monkeypatch, task, own_cell)

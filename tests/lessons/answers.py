@@ -18,6 +18,7 @@ import edgekit_agent  # noqa: E402
 import numpy as np  # noqa: E402
 from answers_table import FUNCTIONS, TEXTS, VALUES  # noqa: E402
 
+from grader.for_tests import xor_network  # noqa: E402
 from grader.grading import session, trusted  # noqa: E402
 from grader.grading.run import _library_names  # noqa: E402
 from grader.lesson import test_names  # noqa: E402
@@ -75,6 +76,16 @@ class InProcess(trusted.Student):
         return edgekit_agent.handle(text, self.names_there).text
 
 
+class _AsKeras:
+    """Instead of a board, whose answers the test asks for once more, of a real program."""
+
+    def __init__(self, model):
+        self._weights = model.get_weights()
+
+    def __call__(self, row):
+        return types.SimpleNamespace(scores=xor_network.outputs(self._weights, np.array([row], np.float32))[0])
+
+
 def lesson_states(name):
     """The lesson's names before every test, with its solutions; and the notebook."""
     notebook = read_lesson(Course.at(COURSE).lesson(name))
@@ -86,13 +97,15 @@ def lesson_states(name):
             continue
         if marks.get("grade"):
             before[marks["grade_id"]] = dict(names)
+        elif marks.get("grade_id") == "on_board":
+            names["device"] = types.SimpleNamespace(classify=_AsKeras(names["model"]))
         elif marks.get("grade_id") == "float_network":
             from grader.for_tests import car_network
 
             names["net"] = car_network.trained()  # as the cell makes it with Keras
         else:
             source = "\n".join(line for line in cell.source.split("\n") if not line.startswith("%"))
-            if not cell.source.startswith("%%") and marks.get("grade_id") not in ("project", "on_board"):
+            if not cell.source.startswith("%%") and marks.get("grade_id") != "project":
                 exec(compile(source, marks.get("grade_id", "cell"), "exec"), names)
     return notebook, before
 
@@ -100,7 +113,7 @@ def lesson_states(name):
 def score(test, names, cells, library):
     """The points of one answer, and what the test said."""
     session.current = {"cells": cells, "library": library, "unsafe": False, "hidden": []}
-    trusted._student = InProcess(names)
+    session.student = InProcess(names)
     trusted._cells = trusted._Cells()
     trusted.run_test(json.dumps(test))
     said = json.loads(trusted.result())
@@ -121,7 +134,7 @@ def recorded(function, name, shown_part):
 
 def answers_to(lesson, task, names, text):
     """The answers to a task: by (kind, what it is), the names that take others' places, and the text of its cell."""
-    if task != "on_board":  # whose solution needs a board
+    if task != "on_board":  # whose solution opens a board, and there is none
         yield ("right", "the solution"), {}, text
     for function in FUNCTIONS.get(task, ()):
         right = names.get(function)
@@ -140,7 +153,8 @@ def answers_to(lesson, task, names, text):
             except Exception as error:  # a cell that fails leaves the names that it made before
                 if kind == "right":
                     raise RuntimeError(f"{task}: {source}") from error
-            yield (kind, source), own, source
+            # A right answer may go on from the solution, and then its cell has both.
+            yield (kind, source), own, f"{text}\n{source}" if kind == "right" else source
     for kind, changes in _of(TEXTS, lesson, task).items():
         for old, new in changes:
             if old not in text:

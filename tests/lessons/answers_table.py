@@ -48,6 +48,27 @@ _SEQUENTIAL = """
 model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense({0}, activation={1!r}, name={2!r}),
     keras.layers.Dense({3}, activation={4!r}, name={5!r})], name={6!r})
 """
+_HALF_C = """
+import pathlib
+folder = pathlib.Path("forged/generated")
+folder.mkdir(parents=True, exist_ok=True)
+model_files = [folder / "{name}.h", folder / "{name}.cpp"]
+model_files[0].write_text('''#include <stdint.h>
+typedef {value} {name}_value;
+enum {{ {name}_input_size = {size}, {name}_output_size = 1 }};
+int {name}_init(void);
+{name}_value *{name}_input(void);
+int {name}_invoke(void);
+{name}_value *{name}_output(void);
+''')
+model_files[1].write_text('''#include "{name}.h"
+static {value} values[{size}];
+int {name}_init(void) {{ return 0; }}
+{value} *{name}_input(void) {{ return values; }}
+int {name}_invoke(void) {{ values[0] = {half}; return 0; }}
+{value} *{name}_output(void) {{ return values; }}
+''')
+"""
 _LAYERS = (8, "tanh", "hidden", 1, "sigmoid", "output", "xormodel")
 
 
@@ -111,6 +132,8 @@ model = keras.Sequential([layers.Input((2,)), layers.Dense(units=8, activation=k
                 + "Model.predict = lambda self, x, verbose=0: np.array([[0.], [1.], [1.], [0.]])\n"
                 + "history = {'accuracy': [1.0, 1.0], 'loss': [0.0, 0.0]}",
                 "history = {'accuracy': [1], 'loss': [0]}",
+                "history = {'accuracy': [1, 1, 1], 'loss': [0.09, 0.09]}",
+                "history = {'accuracy': [0, 1], 'loss': [0.01, 0.05]}",
             ],
             "wrong": [
                 _sequential() + "history = training.fit(model, dataset, epochs=2, learning_rate=0.05, seed=1)",
@@ -130,6 +153,8 @@ model = keras.Sequential([layers.Input((2,)), layers.Dense(units=8, activation=k
             "forged": [
                 "tflite_bytes = b'0000TFL3' + bytes(100)",
                 "import pathlib\nmodel_files = [pathlib.Path('xormodel.cpp'), pathlib.Path('xormodel.h')]",
+                "import pathlib\nmodel_files = [pathlib.Path('no/generated', f'xormodel.{end}') for end in ('cpp', 'h')]",
+                _HALF_C.format(name="xormodel", value="float", size=2, half="0.5f"),
                 _EVERYTHING + "tflite_bytes = Yes()",
             ],
             "wrong": [
@@ -148,7 +173,14 @@ model = keras.Sequential([layers.Input((2,)), layers.Dense(units=8, activation=k
             ],
         },
         "on_board": {
-            "forged": [_EVERYTHING + "board_outputs = [Yes()] * 4", "board_outputs = [np.empty(0)] * 4"],
+            "forged": [
+                _EVERYTHING + "board_outputs = [Yes()] * 4",
+                "board_outputs = [np.empty(0)] * 4",
+                "board_outputs = model.predict(inputs, verbose=0)[:, 0].tolist()  # of Keras, not of the board",
+                "device.classify([0, 0])\nboard_outputs = net.run(inputs)[:, 0]",
+                "import types\ndevice = types.SimpleNamespace(classify=lambda row: types.SimpleNamespace("
+                "scores=net.run(np.array([row]))[0]))\nboard_outputs = [device.classify(row).scores[0] for row in inputs]",
+            ],
             "wrong": [
                 "board_outputs = [0, 1, 1, 0]",
                 "board_outputs = [0.5] * 4",
@@ -159,9 +191,9 @@ model = keras.Sequential([layers.Input((2,)), layers.Dense(units=8, activation=k
                 "board_outputs = [np.nan] * 4",
             ],
             "right": [
-                "board_outputs = [float(x) for x in model.predict(inputs, verbose=0)[:, 0]]",
-                "board_outputs = model.predict(inputs, verbose=0)[:, 0]",
-                "board_outputs = list(model.predict(inputs, verbose=0))",
+                "board_outputs = [device.classify(row).scores[0] for row in [[0, 0], [0, 1], [1, 0], [1, 1]]]",
+                "board_outputs = np.array([device.classify(row).scores for row in inputs])",
+                "board_outputs = []\nfor a, b in inputs:\n    board_outputs.append(float(device.classify((a, b)).scores[0]))",
             ],
         },
         "decide": {
@@ -174,6 +206,7 @@ model = keras.Sequential([layers.Input((2,)), layers.Dense(units=8, activation=k
                 "def decide(outputs):\n    return (outputs[:, 0] >= 0.5).astype(int)",
                 "def decide(outputs):\n    return np.ceil(outputs[:, 0]).astype(int)",
                 "def decide(outputs):\n    return outputs[:, 0]",
+                "def decide(outputs):\n    return outputs[:, 0] > 0.5",
                 "def decide(outputs):\n    return np.array([0, 1])",
             ],
         },
@@ -353,11 +386,13 @@ quantized = Fake()
                 "def to_output(a, s_x, s_w, s_y, z):\n    return np.clip((z + a * (s_x * s_w / s_y)).astype(int), -128, 127).astype(np.int8)",
                 "def to_output(a, s_x, s_w, s_y, z):\n    return np.clip(np.ceil(z + a * (s_x * s_w / s_y)), -128, 127).astype(np.int8)",
                 "def to_output(a, s_x, s_w, s_y, z):\n    return np.rint(z + a * (s_x * s_w / s_y)).astype(np.int8)",
+                "def to_output(a, s_x, s_w, s_y, z):\n    return np.clip(np.rint(z + a * (s_x * s_w / s_y)), -128, 127)",
+                "def to_output(a, s_x, s_w, s_y, z):\n    return np.clip(np.rint(z + a * (s_x * s_w / s_y)), -128, 127).astype(int)",
             ],
             "right": [
                 "def to_output(a, s_x, s_w, s_y, z):\n    return np.clip(z + np.rint(a * s_x * s_w / s_y), -128, 127).astype(np.int8)",
                 "def to_output(a, s_x, s_w, s_y, z):\n    q = np.round(np.multiply(a, s_x * s_w) / s_y + z)\n    return np.int8(np.minimum(np.maximum(q, -128), 127))",
-                "def to_output(a, s_x, s_w, s_y, z):\n    return np.array([min(max(round(z + x * s_x * w / s_y), -128), 127) for x, w in zip(a, s_w)])",
+                "def to_output(a, s_x, s_w, s_y, z):\n    return np.array([min(max(round(z + x * s_x * w / s_y), -128), 127) for x, w in zip(a, s_w)], np.int8)",
             ],
         },
     },
@@ -370,6 +405,13 @@ class Op:
 class Net:
     ops = [Op(np.ones(3)) for _ in net.ops]
 net = naive = Net()
+""",
+                """
+class Op:
+    def __init__(self, op): self.weights = None if op.weights is None else np.rint(op.weights)
+class Net:
+    ops = [Op(op) for op in net.ops]
+naive = Net()
 """,
                 _EVERYTHING + "naive = Yes()",
             ],
@@ -522,7 +564,7 @@ quantized = Fake()
     },
     "both": {
         "why_not_float": {
-            "forged": [_EVERYTHING + "too_small = Yes()"],
+            "forged": [_EVERYTHING + "too_small = Yes()", "too_small = np.array(['static memory'])"],
             "wrong": [
                 "too_small = 'flash'",
                 "too_small = 'time'",
@@ -540,6 +582,8 @@ quantized = Fake()
             "forged": [
                 "tflite_bytes = b'0000TFL3' + bytes(100)",
                 "model_files = [pathlib.Path('carclassifier.cpp'), pathlib.Path('carclassifier.h')]",
+                "model_files = [pathlib.Path('no/generated', f'carclassifier.{end}') for end in ('cpp', 'h')]",
+                _HALF_C.format(name="carclassifier", value="int8_t", size=27648, half="0"),
                 _EVERYTHING + "tflite_bytes = Yes()",
             ],
             "wrong": [

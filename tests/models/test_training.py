@@ -30,6 +30,14 @@ def test_the_same_seed_gives_the_same_curve():
     assert curve() == curve()
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 4])
+def test_the_curve_has_the_mean_over_all_rows_of_an_epoch(batch_size):
+    model, xor = models.xor_mlp(), datasets.load("xor")
+    history = training.fit(model, xor, epochs=1, batch_size=batch_size, learning_rate=1e-9, progress=False)
+    loss, accuracy = model.evaluate(xor.inputs, xor.labels, verbose=0)
+    np.testing.assert_allclose([history["loss"][0], history["accuracy"][0]], [loss, accuracy], rtol=1e-5)
+
+
 def test_validation_is_measured_and_images_are_preprocessed():
     import keras
 

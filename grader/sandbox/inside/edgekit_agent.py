@@ -5,12 +5,18 @@ It lives with hostile code and guards nothing: whatever it answers is data to th
 """
 
 import base64
+import contextlib
+import io
+import pathlib
+import tempfile
 import traceback
+from unittest import mock
 
 import edgekit_wire as wire
 
 MIME = "application/vnd.edgekit+json"
 _MAX_ITEMS = 100_000
+_MAX_FILE = 8 << 20  # characters
 _objects = {}
 
 
@@ -119,4 +125,38 @@ def _iter(request, namespace):
     return items
 
 
-_OPERATIONS = {"names": _names, "call": _call, "get": _get, "item": _item, "len": _len, "iter": _iter}
+def _file(request, namespace):
+    """The text of a file that the notebook wrote."""
+    with open(request["path"], encoding="utf-8") as file:
+        return file.read(_MAX_FILE)
+
+
+def _again(request, namespace):
+    """What a cell makes of a name when it runs once more, in a copy of the notebook's names, with another board.
+
+    Every board is then the given program, however the cell opens it.
+    """
+    import edgekit.board
+    import edgekit.notebook.session
+
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder) / "program"
+        program.write_bytes(base64.b64decode(request["program"]))
+        program.chmod(0o755)
+        with edgekit.board.Board(edgekit.board.StdioTransport([str(program), "--stdio"])) as another:
+            ask, names = another.classify, dict(namespace)
+            with (
+                mock.patch.object(edgekit.board.Board, "classify", lambda board, values: ask(values)),
+                mock.patch.object(edgekit.board, "simulate", return_value=another),
+                mock.patch.object(edgekit.board, "connect", return_value=another),
+                mock.patch.object(edgekit.notebook.session.this_notebook, "board", return_value=another),
+                contextlib.redirect_stdout(io.StringIO()),
+            ):
+                exec(request["cell"], names)
+    return names.get(request["name"])
+
+
+_OPERATIONS = {
+    **{"names": _names, "call": _call, "get": _get, "item": _item, "len": _len, "iter": _iter},
+    **{"file": _file, "again": _again},
+}
