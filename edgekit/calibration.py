@@ -99,7 +99,7 @@ def _calibrate(network, images, observer, percentile, histograms, progress):
         for tensors in _walk(network, images, progress):
             for name, values in tensors.items():
                 first, last = edges[name][[0, -1]]
-                counts[name] = counts.get(name, 0) + np.histogram(values, BINS, (first, last))[0]
+                counts[name] = counts.get(name, 0) + _counts(values, first, last)
         seen_values = {name: (counts[name], edges[name]) for name in counts}
     if observer == "percentile":
         limits = {name: _percentile(*seen_values[name], percentile) for name in limits}
@@ -120,6 +120,16 @@ def _walk(network, images, progress):
         for op in keeping:
             tensors[inside(op)] = OPS[op.kind].inside(op, [tensors[name] for name in op.inputs])
         yield tensors
+
+
+def _counts(values, first, last):
+    """The counts of `numpy.histogram`, which takes three times as long: it also looks for the edges that it rounded."""
+    bins = np.subtract(values.ravel(), first, dtype=np.float64)
+    bins /= last - first
+    bins *= BINS
+    bins = bins.astype(np.intp)
+    np.minimum(bins, BINS - 1, out=bins)  # the last bin has the last edge, too
+    return np.bincount(bins, minlength=BINS)
 
 
 def _widened(low, high):

@@ -90,16 +90,22 @@ def depthwise_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair, dilation:
     _, rows, columns, out = weights.shape
     if out != x.shape[-1]:
         x = np.repeat(x, out // x.shape[-1], axis=-1)
-    filters = weights.reshape(-1, out).astype(x.dtype)
-    total = product = None
-    for tap, row in zip(taps(x, (rows, columns), stride, dilation), filters, strict=True):
-        if total is None:
-            total = tap * row
-            product = np.empty_like(total)
-        else:
-            np.multiply(tap, row, out=product)
+    height, width = output_size(x.shape[1:3], reach((rows, columns), dilation), stride, "valid")
+    # The columns and channels of an output row as one axis: NumPy is slow where the last axis has only a few channels.
+    row_shape = (len(x), height, width * out)
+    filters = np.tile(weights.reshape(-1, out).astype(x.dtype), width)
+    across = (
+        [x] if stride[1] == 1 else [np.ascontiguousarray(x[:, :, first :: stride[1]]) for first in range(stride[1])]
+    )
+    total, product = np.empty(row_shape, x.dtype), np.empty(row_shape, x.dtype)
+    for number, cell in enumerate(filters):
+        row, column = number // columns * dilation[0], number % columns * dilation[1]
+        first = column // stride[1]
+        tap = across[column % stride[1]][:, row : row + (height - 1) * stride[0] + 1 : stride[0], first : first + width]
+        np.multiply(tap.reshape(row_shape), cell, out=product if number else total)
+        if number:
             total += product
-    return total
+    return total.reshape(len(x), height, width, out)
 
 
 def transpose_conv2d(x: np.ndarray, weights: np.ndarray, stride: Pair, padding: str, size: Pair) -> np.ndarray:

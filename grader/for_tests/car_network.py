@@ -1,13 +1,17 @@
 """For test cells of the car lessons: the trained network, and a small one made anew, whose answers nobody can know."""
 
+import atexit
 import functools
-from dataclasses import replace
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import edgekit.models
-from edgekit import calibration, quantization
+from edgekit import calibration, codegen, quantization
 from edgekit.network import Network, Op, Shape
 from grader.for_tests import answers
 
@@ -51,6 +55,25 @@ def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
     last = replace(ops[2], weights=ops[2].weights / sums.std() * 2, bias=-np.median(sums, axis=0) / sums.std() * 2)
     net = Network("carclassifier", ("image",), ("score",), shapes, (*ops[:2], last, ops[3]))
     return quantization.quantize(net, calibration.calibrate(net, real)), images
+
+
+@dataclass(frozen=True)
+class Another:
+    """A network that the students have never seen: its C++ files, some images, and its score for each."""
+
+    files: list[Path]
+    pictures: np.ndarray  # uint8, shape (8, 96, 96, 3)
+    scores: np.ndarray  # float32, shape (8,)
+
+
+@functools.cache
+def another() -> Another:
+    """A `small` network, exported. It is the same for all students whom this process grades, so is compiled once."""
+    net, pictures = small(secrets.randbits(32))
+    folder = tempfile.mkdtemp(prefix="edgekit-another-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    files = codegen.export(net, "carclassifier", folder)
+    return Another(files, pictures, net.predict((pictures.astype(np.float32) - 128) / 128)[:, 0])
 
 
 @functools.cache

@@ -11,6 +11,9 @@
 #ifndef CAMERA_FOLDER  // platforms/simulator names the project's
 #define CAMERA_FOLDER "camera"
 #endif
+#ifndef CAMERA_MICROSECONDS  // from one picture to the next
+#define CAMERA_MICROSECONDS 100000
+#endif
 
 static uint8_t pixels[Model::input_size];
 
@@ -49,7 +52,7 @@ static void draw_colour_bars() {
 
 static void take() {
     static int taken = 0;
-    usleep(100000);  // ten pictures a second
+    usleep(CAMERA_MICROSECONDS);
     dirent **found = nullptr;
     const int count = scandir(CAMERA_FOLDER, &found, is_picture, alphasort);  // -1 where there is no folder
     if (count <= 0) {
