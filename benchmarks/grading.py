@@ -23,6 +23,7 @@ sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" /
 
 from grader import demo  # noqa: E402
 from grader.batch import whole_class  # noqa: E402
+from grader.batch.workers import LocalWorkers  # noqa: E402
 from grader.paths import COURSE, Course  # noqa: E402
 
 BOMBS = ("memory_bomb", "memory_bomb_by_many", "fork_bomb", "thread_bomb", "endless_loop", "endless_loop_in_a_test")
@@ -33,7 +34,9 @@ def main():
     arguments.add_argument("--lesson", default="carclassifier_easy", help="whose solutions are timed")
     arguments.add_argument("--submissions", type=int, default=40, help="solutions that `python -m grader grade` grades")
     arguments.add_argument("--plain", type=int, default=6, help="how many of them plain `nbgrader autograde` grades")
-    arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument(
+        "--jobs", type=int, default=LocalWorkers().slots, help="as for grade, which has this default"
+    )
     arguments.add_argument("--honest", type=int, default=20, metavar="N", help="solutions graded of each lesson")
     arguments.add_argument("--only", nargs="+", choices=[part.__name__ for part in PARTS], help="these figures only")
     arguments.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="grade everything handed in for a lesson, several notebooks at a time")
     grade.add_argument("name")
     where = grade.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=_count, help="notebooks that run at the same time (default: one for each core)")
+    where.add_argument(
+        "--jobs", type=_count, help="notebooks that run at the same time (default: one for each core, and one more)"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="run them on a Dask cluster; see docs/instructors.md")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--unsafe", action="store_true", help="run the notebooks without the sandbox")

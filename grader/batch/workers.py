@@ -36,11 +36,12 @@ class LocalWorkers:
     """Processes of this machine.
 
     Args:
-        jobs: How many processes; None means one for each core that this process may use.
+        jobs: How many processes; None means one for each core that this process may use, and one more, since a
+            submission waits for a part of its time.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
-        self.slots = jobs or _cores()
+        self.slots = jobs or _cores() + 1
 
     def alone(self) -> "LocalWorkers":
         """One process."""

@@ -154,7 +154,7 @@ class Student:
         request = self._client.execute("", silent=True, allow_stdin=False, user_expressions={"answer": expression})
         while True:
             try:
-                message = self._client.get_shell_msg(timeout=0.2)
+                message = self._client.shell_channel.get_msg(timeout=0.2)  # not get_shell_msg: that starts a thread
             except queue.Empty:
                 self._check_alive()
                 continue

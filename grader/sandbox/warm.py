@@ -24,7 +24,10 @@ from grader.sandbox import bubblewrap, cgroups
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
 # edgekit imports these where it first needs them; without this, every fork would do that again.
-_WITH_EDGEKIT = ("import matplotlib.pyplot", "import keras")
+_WITH_EDGEKIT = (
+    *("import matplotlib.pyplot", "import keras", "import jinja2", "import tqdm.auto"),
+    "import ai_edge_litert.schema_py_generated",
+)
 _START_SECONDS = 180  # for all imports, on a machine with much else to do
 _FORK_SECONDS = 30
 
