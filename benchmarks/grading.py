@@ -6,6 +6,7 @@ tagged because no mark depends on them. --json prints the figures for a program.
 """
 
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ def main():
         "--jobs", type=int, default=LocalWorkers().slots, help="as for grade, which has this default"
     )
     arguments.add_argument("--honest", type=int, default=20, metavar="N", help="solutions graded of each lesson")
+    arguments.add_argument("--killed", type=int, default=12, metavar="N", help="submissions of the run that is killed")
     arguments.add_argument("--only", nargs="+", choices=[part.__name__ for part in PARTS], help="these figures only")
     arguments.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = arguments.parse_args()
@@ -82,33 +84,67 @@ def honest(scratch, options):
 
 
 def killed(scratch, options):
-    """kill -9 of the whole process group in the middle, then the same command again."""
+    """kill -9 of the whole process group after a third and after two thirds, and each time the same command again."""
     from grading import Class
 
     school = Class(scratch / "killed")
-    students = {f"student_{number:02}" for number in range(12)}
+    count = options.killed
+    students = {f"student_{number:04}" for number in range(count)}
     for student in students:
         school.hand_in(student, school.notebook("honest"))
-    command = [*command_of(school.course, "toy", options)]
-    process = subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, stderr=subprocess.DEVNULL)
-    while len(before := done(school.course, students)) < 4 and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = done(school.course, students)
-    subprocess.run(command, cwd=CHECKOUT, check=True)
-    after = done(school.course, students)
+    command = command_of(school.course, "toy", options)
+    graded, again = {}, 0
+    for most in (count // 3, 2 * count // 3, count):
+        process = subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, stderr=subprocess.DEVNULL)
+        notebooks = [school.course.graded_notebook(student, "toy") for student in students]
+        while process.poll() is None and (most == count or sum(path.exists() for path in notebooks) < most):
+            time.sleep(0.2)
+        if most < count:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        now = done(school.course, students)
+        again += sum(now[student] != graded[student] for student in graded)
+        killed_at = len(graded)  # of the last kill, when the loop ends
+        graded = now
     with sqlite3.connect(school.database) as database:
         marks = database.execute("select count(*), count(distinct notebook_id || cell_id), sum(auto_score) from grade")
         rows, distinct, points = marks.fetchone()
-    again = sum(after[student] != before[student] for student in before)
-    reached = set(after) == students and rows == distinct == 4 * len(students) and points == 9 * len(students)
+    reached = set(graded) == students and rows == distinct == 4 * count and points == 9 * count
     yield (
-        f"kill -9 when {len(before)} of {len(students)} were graded, again: marks, doubled, graded twice",
-        f"{rows} of {4 * len(students)}, {rows - distinct}, {again}",
+        f"kill -9 twice, the second when {killed_at} of {count} were graded: marks, doubled, graded twice",
+        f"{rows} of {4 * count}, {rows - distinct}, {again}",
         "all, 0, 0",
-        reached and not again and 0 < len(before) < len(students),
+        reached and not again and 0 < killed_at < count,
     )
+
+
+def hostile_texts(scratch, options):
+    """The feedback and the report of a class of which everybody writes what is hard to render."""
+    import nbformat
+    from grading import Class
+    from test_grading_feedback import SLOW
+
+    school = Class(scratch / "hostile")
+    for number in range(50):
+        notebook = school.notebook("honest", f"print({SLOW[number % len(SLOW)]!r} * 300_000)")
+        for text in SLOW[number % len(SLOW) :]:
+            notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text * (200_000 // len(text))))
+            notebook.cells.append(
+                nbformat.v4.new_code_cell(f"raise type({text[:9]!r}, (Exception,), {{}})({text!r} * 9999)")
+            )
+        school.hand_in(f"student_{number:02}", notebook)
+    school.grade_side_by_side("--jobs", str(options.jobs))
+    students = whole_class.handed_in(school.course, "toy")
+    start = time.time()
+    demo.nbgrader(school.course, "generate_feedback", "toy")
+    pages = [school.course.feedback_page(student, "toy") for student in students]
+    made = [start, *sorted(page.stat().st_mtime for page in pages if page.is_file())]
+    longest = max(after - before for before, after in itertools.pairwise(made))
+    what = f"the longest feedback to {len(made) - 1} of {len(students)} whose texts are hard to render"
+    yield what, f"{longest:.1f} s", "30 s", len(made) == 51 and longest <= 30
+    command = [sys.executable, "-m", "grader", "--course", str(school.course.root), "report", "toy"]
+    report = timed(lambda: subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL))
+    yield f"the report of these {len(students)}", f"{report:.1f} s", "30 s", report <= 30
 
 
 def cheats(scratch, options):
@@ -147,7 +183,7 @@ def cheats(scratch, options):
     )
 
 
-PARTS = (throughput, honest, killed, cheats)
+PARTS = (throughput, honest, killed, cheats, hostile_texts)
 
 
 def course_of(root, name, count):

@@ -3,6 +3,7 @@
 Usage: ``python -I launch.py SETTINGS PROGRAM ARGUMENT...``; SETTINGS is JSON, PROGRAM ``ipykernel`` runs right here.
 """
 
+import functools
 import json
 import os
 import resource
@@ -38,8 +39,19 @@ def become_kernel(arguments: list[str]) -> None:
             context.setsockopt(zmq.SNDHWM, 0)
             super().init_iopub(context)
 
+        def init_io(self) -> None:
+            """Wait for the thread that sends outputs only where there are any: ipykernel waits 5 times a message."""
+            super().init_io()
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush = functools.partial(_flush, stream, stream.flush)  # type: ignore[method-assign]
+
     sys.argv = ["ipykernel_launcher", *arguments]
     Kernel.launch_instance()
+
+
+def _flush(stream, flush):
+    if stream._flush_pending or stream._subprocess_flush_pending:
+        flush()
 
 
 def enter(settings: dict) -> None:
