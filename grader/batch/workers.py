@@ -6,11 +6,13 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from grader.batch import parcels
+from grader.for_tests.cpp import OBJECTS
 from grader.sandbox import bubblewrap
 
 
@@ -53,18 +55,20 @@ class LocalWorkers:
         if not unsafe:
             bubblewrap.check()
         context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(self.slots, mp_context=context, initializer=_start_worker)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with tempfile.TemporaryDirectory(prefix="edgekit-objects-", ignore_cleanup_errors=True) as objects:
+            pool = concurrent.futures.ProcessPoolExecutor(self.slots, context, _start_worker, (objects,))
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def _start_worker(objects: str) -> None:
+    os.environ[OBJECTS] = objects
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who writes the marks
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

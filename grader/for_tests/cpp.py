@@ -15,8 +15,10 @@ at the student's file alone, without the network's sources, and no message quote
 import atexit
 import base64
 import contextlib
+import fcntl
 import functools
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from edgekit.board import Board
 
+OBJECTS = "EDGEKIT_OBJECTS"  # the variable that names the folder of compiled objects
 MAX_HEARD = 16 << 20  # bytes that a program may say
 _LIMITS = bubblewrap.Limits(notebook_seconds=300, memory_mb=2048, disk_mb=512)
 _MOST_LINES = 12  # of the compiler's words
@@ -258,16 +261,21 @@ def _object(file: Path, source: Path, headers: bytes) -> Path:
     flags = [word for word in command if not word.startswith("-I")]
     key = hashlib.sha256("\0".join([*flags, name]).encode() + headers + file.read_bytes()).hexdigest()
     made = _objects() / f"{key}.o"
-    if not made.exists():
-        new = made.with_suffix(".new")
-        kind = ["-x", "c++-header"] if file.suffix == ".h" else ["-c"]
-        subprocess.run([*command, *kind, str(file), "-o", str(new)], check=True, capture_output=True)
-        new.rename(made)
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the worker that compiles it
+        if not made.exists():
+            new = made.with_suffix(".new")
+            kind = ["-x", "c++-header"] if file.suffix == ".h" else ["-c"]
+            subprocess.run([*command, *kind, str(file), "-o", str(new)], check=True, capture_output=True)
+            new.rename(made)
     return made
 
 
 @functools.cache
 def _objects() -> Path:
+    """Where objects are kept: a folder of all workers of a run, or one of this process."""
+    if OBJECTS in os.environ:
+        return Path(os.environ[OBJECTS])
     folder = Path(tempfile.mkdtemp(prefix="edgekit-objects-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

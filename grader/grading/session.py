@@ -1,10 +1,7 @@
 """The submission that the tests in this kernel grade; in an instructor's own notebook there is none."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from grader.grading.trusted import Student
+from typing import Any
 
 # grader.grading.run sends it before the first test: connection and pid of the student's kernel, the folder of the
 # lesson's files, cells (the student's texts by grade id), own_cells (the texts of cells that the lesson does not have),
@@ -12,8 +9,8 @@ if TYPE_CHECKING:
 # it runs without the sandbox.
 current: dict | None = None
 
-student: "Student | None" = None
-"""Asks the student's kernel; None in an instructor's own notebook."""
+student: Any = None
+"""Asks the student's kernel (`grader.grading.trusted.Student`); None in an instructor's own notebook."""
 
 
 def is_unsafe() -> bool:
