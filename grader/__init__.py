@@ -1,10 +1,6 @@
 """The instructor's side: lessons in reviewable text, their release as notebooks, and grading that can be trusted."""
 
 import importlib
-import sys
-
-# jsonschema, which nbformat imports, would build a grammar for IRIs for 2 s in each process. No notebook has any.
-sys.modules.setdefault("rfc3987_syntax", None)
 
 # Gradebooks keep the text of hidden tests as it was when a lesson was released, and so these names that they import.
 _FORMER = {"car_network": "for_tests.car_network", "cpp": "for_tests.cpp", "litert": "for_tests.litert"}

@@ -59,11 +59,17 @@ def small(seed: int) -> tuple[quantization.QuantizedNetwork, np.ndarray]:
 
 @dataclass(frozen=True)
 class Another:
-    """A network that the students have never seen: its C++ files, some images, and its score for each."""
+    """A network that the students have never seen.
+
+    Attributes:
+        files: Its C++ files.
+        pictures: Some images, uint8 (8, 96, 96, 3).
+        scores: Its score for each, float32 (8,).
+    """
 
     files: list[Path]
-    pictures: np.ndarray  # uint8, shape (8, 96, 96, 3)
-    scores: np.ndarray  # float32, shape (8,)
+    pictures: np.ndarray
+    scores: np.ndarray
 
 
 @functools.cache
