@@ -1,6 +1,7 @@
 """For the grading tests: the toy course, its notebook in every state, and one run of nbgrader over a whole class."""
 
 import copy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from grader import demo
-from grader.paths import CHECKOUT
+from grader.paths import CHECKOUT, Course
 
 LESSONS = Path(__file__).parent / "grader" / "course" / "lessons"
 LIMITS = """
@@ -19,6 +20,11 @@ c.RunSubmission.memory_mb = 1024
 c.RunSubmission.processes = 128
 c.RunSubmission.disk_mb = 64
 """
+
+
+def unprepared_course(root: Path) -> Course:
+    """A course on the toy lesson that nbgrader has not seen yet, in a new folder."""
+    return Course.at(shutil.copytree(LESSONS.parent, root))
 
 
 class Class:

@@ -13,7 +13,6 @@ at the student's file alone, without the network's sources, and no message quote
 """
 
 import atexit
-import base64
 import contextlib
 import fcntl
 import functools
@@ -112,11 +111,11 @@ def on_another_board(grade_id: str, name: str, cell: str, model_files: Sequence[
     if session.student is None:
         return None
     with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
-        program = _program(cell, Path(scratch), model_files).read_bytes()
-    source = test_names.python_source(session.cell_text(grade_id) or "")
-    if name not in test_names.bound_names(source, remember=False):
+        program = _program(cell, Path(scratch), model_files, "xormodel", "src/main.cpp", 120, None).read_bytes()
+    text = session.cell_text(grade_id) or ""
+    if name not in test_names.bound_names(text, remember=False):
         raise answers.WrongAnswer(f"{name} should be made in the cell of its task")
-    encoded = base64.b64encode(program).decode()
+    source, encoded = test_names.python_source(text), session.student.encode(program)
     return session.student.ask("again", cell=source, name=name, program=encoded)
 
 
@@ -133,10 +132,10 @@ def _program(
     cell: str,
     scratch: Path,
     model_files: Sequence[Path],
-    app: str = "xormodel",
-    path: str = "src/main.cpp",
-    build_seconds: float = 120,
-    pictures: "np.ndarray | None" = None,
+    app: str,
+    path: str,
+    build_seconds: float,
+    pictures: "np.ndarray | None",
 ) -> Path:
     """The program of a student's cell, in a folder of its own; the arguments are those of `board`."""
     from edgekit.firmware import put_before_camera
@@ -204,10 +203,12 @@ def _build(project, path: str, seconds: float) -> None:
         raise CppError(f"main.cpp does not build:\n{_compiler_says(project, source, own, seconds)}")
 
 
-def in_sandbox(command: list[str], folder: Path, writable: bool, seconds: float) -> subprocess.CompletedProcess:
+def in_sandbox(
+    command: list[str], folder: Path, writable: bool, seconds: float, limits: bubblewrap.Limits = _LIMITS
+) -> subprocess.CompletedProcess:
     """Run a command on a student's files where only one folder is seen; what it prints is in ``stdout``."""
     if not session.is_unsafe():
-        return bubblewrap.run(command, _LIMITS, seconds, binds=[(folder, writable)])
+        return bubblewrap.run(command, limits, seconds, binds=[(folder, writable)])
     null, pipe, both = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
     return subprocess.run(command, timeout=seconds, stdin=null, stdout=pipe, stderr=both, text=True)
 

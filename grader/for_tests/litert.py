@@ -4,7 +4,6 @@ from grader.for_tests import litert
 outputs = litert.run(tflite_bytes, inputs)
 """
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grader.for_tests import answers
-from grader.grading import session
+from grader.for_tests import answers, cpp
 from grader.sandbox import bubblewrap
 from grader.sandbox.inside import edgekit_wire as wire
 
@@ -63,11 +61,7 @@ def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:
         np.save(folder / "inputs.npy", np.asarray(inputs), allow_pickle=False)
         folder.chmod(0o755)
         program = [sys.executable, "-c", _PROGRAM, str(folder), str(bubblewrap.INSIDE)]
-        if session.is_unsafe():
-            null, pipe = subprocess.DEVNULL, subprocess.PIPE
-            result = subprocess.run(program, timeout=seconds, stdin=null, stdout=pipe, text=True)
-        else:
-            result = bubblewrap.run(program, bubblewrap.Limits(), seconds, binds=[(folder, False)])
+        result = cpp.in_sandbox(program, folder, False, seconds, bubblewrap.Limits())
     try:
         answer = wire.Decoder(lambda *_: None).decode(wire.loads(result.stdout.strip().splitlines()[-1]))
     except (wire.WireError, IndexError):

@@ -8,6 +8,7 @@ import ast
 import builtins
 import functools
 import symtable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,8 @@ def imports(source: str) -> dict[str, str]:
     return {name: statement for name, statement in found.items() if name in top}
 
 
-def statements(source: str) -> list[tuple[str, str]]:
+@functools.lru_cache(maxsize=100)  # the tests of a submission ask for all its cells, one after the other
+def statements(source: str) -> Sequence[tuple[str, str]]:
     """The names that a cell of a student's binds at its top level, each with a statement that binds it."""
     found = []
     for node in _tree.__wrapped__(source).body:

@@ -7,7 +7,6 @@ Rows are matched by ID and name when the gradebook is imported; feedback goes ba
 import re
 from pathlib import Path
 
-from grader.platforms.collect import Collected
 from grader.platforms.tables import (
     Copy,
     Filled,
@@ -58,14 +57,9 @@ def fill(table: Table, name: str, ready: list[Ready], options: Options) -> Fille
     )
     kept = [*range(section + 1), column]
     narrow = [[row[index] for index in kept] for row in table.rows]
-    copies = [Copy(one, place(one.about)) for one in ready if one.student not in matches.others]
+    copies = [Copy(one, one.about.file) for one in ready if one.student not in matches.others]
     small = Table([table.header[i] for i in kept], narrow, table.delimiter, table.newline, table.bom)
     return Filled(small, copies, marks, matches.left_out(ready))
-
-
-def place(about: Collected) -> str:
-    """The name of a submission's feedback in the zip file: the one it had in the download."""
-    return about.file
 
 
 class _Groups:

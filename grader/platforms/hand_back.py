@@ -110,7 +110,7 @@ def hand_back(course: Course, name: str, table: Path | None, target: Path, optio
             "who has the team's number"
         )
     else:
-        copies = [Copy(one, canvas.place(one.about)) for one in ready]
+        copies = [Copy(one, one.about.file) for one in ready]
     target.mkdir(parents=True, exist_ok=True)
     _write_feedback(course, name, copies, _fresh(target / f"{name}-feedback.zip"), report)
     if filled is not None:

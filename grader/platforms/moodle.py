@@ -29,7 +29,6 @@ _NO = frozenset(
         r"\S+", "no nein non não nie ne nee nej nei нет ні nem nu ei ez не hayır όχι いいえ 否 아니요 לא لا không tidak"
     )
 )
-
 _OURS = re.compile(r"Graded: [^\n]* points \([^\n]*\)\.[^\n]*")  # what an earlier hand-back wrote into a comment
 
 
@@ -86,7 +85,6 @@ class _Owners:
 
     def __init__(self, ready: list[Ready], team: int | None, rows: list[list[str]]) -> None:
         self.matches = Matches("worksheet")
-        self._ready = ready
         self._team = team
         self._by_id = {one.about.id: one for one in ready}
         self._by_name: dict[str, list[Ready]] = {}

@@ -4,24 +4,21 @@ import io
 import shutil
 import unicodedata
 import zipfile
-from pathlib import Path
 
 import pytest
+from grading import unprepared_course
 from nbgrader.api import Gradebook
 
 from grader.__main__ import main
-from grader.paths import Course
 from grader.platforms import collect as collecting
 from grader.platforms import exports
 
-TESTS = Path(__file__).parent
 ADA = "Ada Lovelace_101_assignsubmission_file_/toy.ipynb"
 
 
 @pytest.fixture
 def course(tmp_path):
-    shutil.copytree(TESTS / "course", tmp_path / "course")
-    return Course.at(tmp_path / "course")
+    return unprepared_course(tmp_path / "course")
 
 
 @pytest.fixture

@@ -2,19 +2,17 @@
 
 import io
 import os
-import shutil
 import subprocess
 import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
+from grading import unprepared_course
 
-from grader.paths import Course
 from grader.platforms import collect as collecting
 from grader.platforms import exports
 
-TESTS = Path(__file__).parent
 ADA = "Ada Lovelace_101_assignsubmission_file_/"
 ADAS_TEXT = "Ada Lovelace_101_assignsubmission_onlinetext_/"
 BOB = "Bob Birk_102_assignsubmission_file_/toy.ipynb"
@@ -24,8 +22,7 @@ CANVAS = {f"{name}_{number}_9{number}_toy.ipynb": b"x" for number, name in enume
 
 @pytest.fixture
 def course(tmp_path):
-    shutil.copytree(TESTS / "course", tmp_path / "course")
-    return Course.at(tmp_path / "course")
+    return unprepared_course(tmp_path / "course")
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def _again(request, namespace):
 
     with tempfile.TemporaryDirectory() as folder:
         program = pathlib.Path(folder) / "program"
-        program.write_bytes(base64.b64decode(request["program"]))
+        program.write_bytes(_decode(request["program"]))
         program.chmod(0o755)
         with edgekit.board.Board(edgekit.board.StdioTransport([str(program), "--stdio"])) as another:
             ask, names = another.classify, dict(namespace)
