@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
+
 from grader.grading.files import files
 from grader.grading.read import MAX_BYTES
+from grader.grading.run import imports
 from grader.paths import CHECKOUT, COURSE, Course, LessonError, left_in_old_place
 
 _LESSON_TABLES = {  # of the gradebook: what it knows about lessons, and nothing about students
@@ -42,6 +45,7 @@ class LessonParcel:
     settings: dict  # of RunSubmission, as in nbgrader_config.py
     gradebook: bytes  # an SQLite database, without students
     source: dict[str, bytes]
+    imports: frozenset[str]  # the import statements of its notebook
     version: str
 
     @classmethod
@@ -51,7 +55,9 @@ class LessonParcel:
             raise LessonError(
                 f"the gradebook does not know lesson {name!r}; first run: nbgrader generate_assignment {name}"
             )
-        return cls(name, dict(settings), _lesson_gradebook(course.gradebook), _source(course, name), version())
+        notebook = nbformat.read(course.source_notebook(name), as_version=4)
+        gradebook, source = _lesson_gradebook(course.gradebook), _source(course, name)
+        return cls(name, dict(settings), gradebook, source, frozenset(imports(notebook)), version())
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -26,7 +25,7 @@ from grader.grading.read import missing_tasks, read_or_note, stopped, unreadable
 from grader.grading.restore import RestoreCells
 from grader.grading.run import RunSubmission, private_folders
 from grader.paths import Course
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, places
 
 _LISTED = 5  # files that are named, of those left out
 _PATIENCE = 600  # seconds that a worker may take beyond what a submission may
@@ -160,7 +159,7 @@ def _run_until_broken(workers: Workers, course: Course, lesson: LessonParcel, wa
     """
     running: dict[concurrent.futures.Future, str] = {}
     broken = False
-    with workers.executor(lesson.settings["unsafe"]) as executor:
+    with workers.executor(lesson.settings["unsafe"], lesson.imports) as executor:
         while running or (waiting and not broken):
             while waiting and not broken and len(running) < ahead * workers.slots:
                 student = waiting.popleft()
@@ -192,7 +191,7 @@ def run(parcel: Parcel) -> dict:
     A worker that does not come back is ended, so that somebody hears of it.
     """
     config = Config({"RunSubmission": parcel.lesson.settings})
-    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="edgekit-course-") as scratch:
+    with _one_at_a_time, places.scratch() as scratch:
         if not config.RunSubmission.unsafe:
             bubblewrap.check()
         course = Course.at(scratch)
@@ -215,7 +214,7 @@ def _run(course: Course, name: str, student: str, config: Config) -> NotebookNod
     submitted = course.submitted(student, name)
     notebook = read_or_note(course.submitted_notebook(student, name))
     about = {"student": student, "assignment": name, "notebook": name, "db_url": course.gradebook_url}
-    with tempfile.TemporaryDirectory(prefix="edgekit-files-") as scratch:
+    with places.scratch() as scratch:
         files = Path(scratch) / "files"
         resources = {"nbgrader": about, "metadata": {"path": str(files)}}
         lesson = Lesson.of(resources, course)

@@ -4,16 +4,17 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.util
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from grader.batch import parcels
 from grader.for_tests.cpp import OBJECTS
-from grader.sandbox import bubblewrap
+from grader.grading import run
+from grader.sandbox import bubblewrap, places, warm
 
 
 class ClusterUnusable(RuntimeError):
@@ -27,8 +28,13 @@ class Workers(Protocol):
     def slots(self) -> int:
         """How many calls run at the same time."""
 
-    def executor(self, unsafe: bool) -> contextlib.AbstractContextManager[concurrent.futures.Executor]:
-        """Start; raises SandboxMissing where student code cannot run in a sandbox, unless ``unsafe``."""
+    def executor(
+        self, unsafe: bool, imports: Iterable[str]
+    ) -> contextlib.AbstractContextManager[concurrent.futures.Executor]:
+        """Start; raises SandboxMissing where student code cannot run in a sandbox, unless ``unsafe``.
+
+        ``imports`` are the import statements of the lesson.
+        """
 
     def alone(self) -> "Workers":
         """The same, for one call at a time."""
@@ -50,25 +56,32 @@ class LocalWorkers:
         return LocalWorkers(1)
 
     @contextlib.contextmanager
-    def executor(self, unsafe: bool) -> Iterator[concurrent.futures.Executor]:
-        """A pool of processes that end with this one."""
-        if not unsafe:
-            bubblewrap.check()
-        context = multiprocessing.get_context("spawn")
-        with tempfile.TemporaryDirectory(prefix="edgekit-objects-", ignore_cleanup_errors=True) as objects:
-            pool = concurrent.futures.ProcessPoolExecutor(self.slots, context, _start_worker, (objects,))
-            try:
-                yield pool
-            finally:
-                pool.shutdown(cancel_futures=True)
+    def executor(self, unsafe: bool, imports: Iterable[str]) -> Iterator[concurrent.futures.Executor]:
+        """A pool of processes that end with this one; they share one warm kernel."""
+        zygote = None if unsafe else warm.Zygote(sorted(imports))
+        context = multiprocessing.get_context("forkserver")  # their modules are imported once
+        context.set_forkserver_preload([__name__, "grader.batch.whole_class"])
+        objects = places.new()
+        shared = (str(objects), frozenset(imports), zygote)
+        pool = concurrent.futures.ProcessPoolExecutor(self.slots, context, _start_worker, shared)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if zygote is not None:
+                zygote.close()
+            places.remove(objects)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker(objects: str) -> None:
+def _start_worker(objects: str, imports: frozenset[str], zygote: warm.Zygote | None) -> None:
     os.environ[OBJECTS] = objects
+    if zygote is not None:
+        run.use_zygote(imports, zygote)
+    multiprocessing.util.Finalize(None, run.close_kernels, exitpriority=1)  # before its folder is removed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who writes the marks
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -101,7 +114,7 @@ class ClusterWorkers:
         return self
 
     @contextlib.contextmanager
-    def executor(self, unsafe: bool) -> Iterator[concurrent.futures.Executor]:
+    def executor(self, unsafe: bool, imports: Iterable[str]) -> Iterator[concurrent.futures.Executor]:
         """The cluster as an Executor; raises ClusterUnusable where it cannot be reached or cannot grade."""
         try:
             from distributed import Client

@@ -12,7 +12,6 @@ The student reads nothing about the test's network: where the build fails, the c
 at the student's file alone, without the network's sources, and no message quotes what the program prints.
 """
 
-import atexit
 import contextlib
 import fcntl
 import functools
@@ -21,7 +20,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +27,7 @@ from typing import TYPE_CHECKING
 from grader.for_tests import answers
 from grader.grading import session
 from grader.lesson import test_names
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +75,7 @@ def board(
     """
     from edgekit.board import Board, BoardError
 
-    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+    with places.scratch() as scratch:
         program = _program(cell, Path(scratch), model_files, app, path, build_seconds, pictures)
         with _transport(program) as transport:
             try:
@@ -110,7 +108,7 @@ def on_another_board(grade_id: str, name: str, cell: str, model_files: Sequence[
     """
     if session.student is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+    with places.scratch() as scratch:
         program = _program(cell, Path(scratch), model_files, "xormodel", "src/main.cpp", 120, None).read_bytes()
     text = session.cell_text(grade_id) or ""
     if name not in test_names.bound_names(text, remember=False):
@@ -277,9 +275,7 @@ def _objects() -> Path:
     """Where objects are kept: a folder of all workers of a run, or one of this process."""
     if OBJECTS in os.environ:
         return Path(os.environ[OBJECTS])
-    folder = Path(tempfile.mkdtemp(prefix="edgekit-objects-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return places.new()
 
 
 def _taken_out(program: Path, folder: Path) -> Path:

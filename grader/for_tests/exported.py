@@ -5,7 +5,6 @@ outputs = exported.run(model_files, "carclassifier", inputs)
 """
 
 import functools
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from grader.for_tests import answers, cpp
 from grader.grading import session
+from grader.sandbox import places
 
 _SECONDS = 120
 _MAIN = """
@@ -48,7 +48,7 @@ def run(files: Sequence[PurePath], name: str, inputs: np.ndarray) -> np.ndarray:
     if sorted(texts) != [f"{name}.cpp", f"{name}.h"]:
         raise answers.WrongAnswer(f"there should be two files, {name}.cpp and {name}.h")
     program = _build(texts[f"{name}.cpp"], texts[f"{name}.h"], name)
-    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+    with places.scratch() as scratch:
         folder = Path(scratch)
         (folder / "inputs").write_bytes(inputs.tobytes())
         (folder / "program").write_bytes(program)
@@ -66,7 +66,7 @@ def run(files: Sequence[PurePath], name: str, inputs: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)  # most of a class exports the same files
 def _build(source: str, header: str, name: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+    with places.scratch() as scratch:
         folder, program = Path(scratch), Path(scratch) / "program"
         for file, text in (("main.cpp", _MAIN.format(name=name)), (f"{name}.cpp", source), (f"{name}.h", header)):
             (folder / file).write_text(text, encoding="utf-8")

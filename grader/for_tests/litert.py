@@ -5,14 +5,13 @@ outputs = litert.run(tflite_bytes, inputs)
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from grader.for_tests import answers, cpp
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, places
 from grader.sandbox.inside import edgekit_wire as wire
 
 _PROGRAM = """
@@ -55,7 +54,7 @@ def run(model: bytes, inputs: ArrayLike, seconds: float = 60) -> np.ndarray:
     """
     if not isinstance(model, bytes | bytearray):
         raise TfliteError(f"a .tflite file is bytes, not {type(model).__name__}")
-    with tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp") as scratch:
+    with places.scratch() as scratch:
         folder = Path(scratch)
         (folder / "model.tflite").write_bytes(model)
         np.save(folder / "inputs.npy", np.asarray(inputs), allow_pickle=False)

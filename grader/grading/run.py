@@ -9,7 +9,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +25,7 @@ from grader.grading.marked_cells import Lesson
 from grader.grading.read import note, without_surrogates
 from grader.lesson import test_names
 from grader.paths import CHECKOUT, Course
-from grader.sandbox import bubblewrap, warm
+from grader.sandbox import bubblewrap, places, warm
 from grader.sandbox.kernels import Kernel, error_output, in_new_loop
 
 UNSAFE_NOTE = (
@@ -93,7 +92,7 @@ class RunSubmission(NbGraderPreprocessor):
 
     def _run(self, nb: NotebookNode, lesson: Lesson, files: Path) -> None:
         _import_once(lesson.source, lesson.folder)
-        with tempfile.TemporaryDirectory(prefix="edgekit-files-") as scratch:
+        with places.scratch() as scratch:
             submitted, own = Path(scratch) / "student", Path(scratch) / "lesson"
             half = self.disk_mb << 19  # bytes: room is left for what the notebook writes
             copy_files(files, submitted, lesson.notebook, half)
@@ -111,7 +110,7 @@ class RunSubmission(NbGraderPreprocessor):
         if self.unsafe:
             path = os.pathsep.join([str(bubblewrap.INSIDE), os.environ.get("PYTHONPATH", "")])
             return Kernel(self.limits, folder=files, environment=_trusted_environment() | {"PYTHONPATH": path})
-        zygote = _zygote(_imports(lesson.source)) if self.warm else None
+        zygote = _zygote(imports(lesson.source)) if self.warm else None
         return Kernel(
             self.limits, zygote.sandbox(self.limits, files) if zygote else bubblewrap.Sandbox(self.limits, files)
         )
@@ -128,7 +127,7 @@ _imported: set[str] = set()
 
 def _import_once(source: NotebookNode, folder: Path) -> None:
     """Import what the lesson imports, so that its bytecode is on disk: the sandbox can read that but not write it."""
-    new = _imports(source) - _imported
+    new = imports(source) - _imported
     _imported.update(new)
     modules = {test_names.package(statement) for statement in new} - sys.stdlib_module_names
     if any(_is_uncompiled(module) for module in modules):
@@ -136,7 +135,7 @@ def _import_once(source: NotebookNode, folder: Path) -> None:
         subprocess.run(command, cwd=folder, env=_trusted_environment(), capture_output=True, timeout=600)
 
 
-def _imports(source: NotebookNode) -> set[str]:
+def imports(source: NotebookNode) -> set[str]:
     """The import statements of the instructor's notebook."""
     cells = (cell.source for cell in source.cells if cell.cell_type == "code")
     return {statement for cell in cells for statement in test_names.imports(cell).values()}
@@ -168,13 +167,17 @@ _zygotes: dict[frozenset[str], warm.Zygote] = {}  # by what they have imported; 
 
 def _zygote(imports: set[str]) -> warm.Zygote:
     key = frozenset(imports)
-    if key not in _zygotes:
-        _close_zygotes()
-        _zygotes[key] = warm.Zygote(sorted(imports))
+    if key not in _zygotes or (_zygotes[key].is_shared and _zygotes[key].is_gone):
+        use_zygote(key, warm.Zygote(sorted(imports)))
     return _zygotes[key]
 
 
-@atexit.register
+def use_zygote(imports: frozenset[str], zygote: warm.Zygote) -> None:
+    """Start the kernels of students from ``zygote``, for lessons with these import statements."""
+    _close_zygotes()
+    _zygotes[imports] = zygote
+
+
 def _close_zygotes() -> None:
     while _zygotes:
         _zygotes.popitem()[1].close()
@@ -206,9 +209,11 @@ def _trusted_kernel(limits: bubblewrap.Limits):
 
 
 @atexit.register
-def _close_spare() -> None:
+def close_kernels() -> None:
+    """End the kernels that are kept for the next submission."""
     while _spare:
         _spare.pop().close()
+    _close_zygotes()
 
 
 class _Grading:
@@ -346,4 +351,5 @@ def _trusted_environment() -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
         "CUDA_VISIBLE_DEVICES": "-1",
         "OPENBLAS_NUM_THREADS": "1",  # notebooks run side by side
+        places.VARIABLE: str(places.own()),  # which outlives it: it is killed
     }

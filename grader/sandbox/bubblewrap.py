@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from grader.paths import CHECKOUT
-from grader.sandbox import cgroups, usage
+from grader.sandbox import cgroups, places, usage
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 HOME = "/home/student"
@@ -77,7 +77,7 @@ class Sandbox:
         limits: Limits.
         files: A folder whose files are copied into the working folder inside.
         binds: Further folders to show at the same path, and whether they may be written.
-        place: Where to make its folder.
+        base: Its folder, if that is made already.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Sandbox:
         limits: Limits,
         files: Path | None = None,
         binds: Sequence[tuple[Path, bool]] = (),
-        place: Path = Path("/tmp"),
+        base: Path | None = None,
     ) -> None:
         check()
         self.limits = limits
@@ -99,8 +99,7 @@ class Sandbox:
         self.group = (
             cgroups.Group(place_of_groups, limits.memory_mb << 20, limits.processes) if place_of_groups else None
         )
-        # Not tempfile's own place: the path of a Unix socket is at most 107 characters
-        self.base = Path(tempfile.mkdtemp(prefix="edgekit-" if place == Path("/tmp") else "", dir=place))
+        self.base = base or places.new()
         self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
         self.run.mkdir(mode=0o700)
         self._uid = next(_UIDS) if _mode() == "root" else None
@@ -217,16 +216,7 @@ class Sandbox:
                 self._process.wait(5)
         if self.group:
             self.group.close()
-        remove(self.base)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder whatever a program has put there: folders without end, or without rights."""
-    with contextlib.suppress(OSError, RecursionError):
-        shutil.rmtree(folder)
-    if folder.exists():
-        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-            subprocess.run([*command, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        places.remove(self.base)
 
 
 def _bubblewrap(isolation: list[str], shown, environment: dict[str, str]) -> list[str]:
@@ -406,7 +396,7 @@ def run(
     """Run one command inside; returns a subprocess.CompletedProcess that says in its output when it was stopped."""
     sandbox = Sandbox(limits, files, binds)
     try:
-        with tempfile.TemporaryFile() as output:
+        with tempfile.TemporaryFile(dir=places.own()) as output:
             process = subprocess.Popen(
                 sandbox.command(program, show_run=False),
                 stdin=subprocess.DEVNULL,

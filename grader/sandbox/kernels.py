@@ -5,7 +5,6 @@ import contextlib
 import queue
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from nbformat.notebooknode import NotebookNode
 
+from grader.sandbox import places
 from grader.sandbox.bubblewrap import Limits, Sandbox
 from grader.sandbox.clients import connect, interrupt
 from grader.sandbox.warm import WarmFailed
@@ -115,7 +115,7 @@ class Kernel:
         self._died: str | None = None
         self._in_time = True
         self._outputs = 0  # characters of them that are kept so far
-        self._own = None if sandbox else tempfile.TemporaryDirectory(prefix="edgekit-", dir="/tmp")
+        self._own = None if sandbox else places.scratch()
         place = sandbox.run if sandbox else Path(self._own.name)
         self._manager = KernelManager(transport="ipc", ip=str(place / "k"), connection_file=str(place / "kernel.json"))
         argv = ["ipykernel", "-f", "{connection_file}"]

@@ -1,7 +1,8 @@
 """Starts kernels that need not import TensorFlow: each is a fork of one that has, in a sandbox of its own.
 
 `grader/sandbox/inside/zygote.py` is the other half. A fork shares only the memory of the libraries with the others.
-Without a zygote, or where it fails, every kernel starts from nothing, as in plain `nbgrader autograde`.
+Without a zygote, or where it fails, every kernel starts from nothing, as in plain `nbgrader autograde`. All workers of
+a machine share one zygote: each has its own end of a line to it.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grader.lesson.test_names import package
-from grader.sandbox import bubblewrap, cgroups
+from grader.sandbox import bubblewrap, cgroups, places
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
 # edgekit imports these where it first needs them; without this, every fork would do that again.
@@ -28,8 +29,7 @@ _WITH_EDGEKIT = (
     *("import matplotlib.pyplot", "import keras", "import jinja2", "import tqdm.auto"),
     "import ai_edge_litert.schema_py_generated",
 )
-_START_SECONDS = 180  # for all imports, on a machine with much else to do
-_FORK_SECONDS = 30
+_START_SECONDS = 180  # for all imports, on a machine with much else to do; a fork has to wait for them
 
 
 class WarmFailed(RuntimeError):
@@ -39,19 +39,24 @@ class WarmFailed(RuntimeError):
 class Zygote:
     """The process that has imported everything, in a sandbox that lacks only what its forks do for themselves.
 
+    It can be handed to a process that multiprocessing starts, which can then start kernels, too.
+
     Args:
         imports: Import statements of the instructor's.
     """
 
+    is_gone = False  # it did not answer
+    is_shared = False  # another process started it
+
     def __init__(self, imports: Iterable[str]) -> None:
         bubblewrap.check()
-        self.pool = Path(tempfile.mkdtemp(prefix="edgekit-", dir="/tmp"))  # every fork's folder, hidden from the others
+        self.pool = places.new()  # every fork's folder, hidden from the others
         self.pool.chmod(0o755)
         (self.pool / "secret").touch()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = json.dumps({"imports": _all_imports(list(imports))})
         with theirs:
-            self._process = subprocess.Popen(
+            self._process: subprocess.Popen | None = subprocess.Popen(
                 [
                     *bubblewrap.zygote_command(self.pool),
                     sys.executable,
@@ -63,18 +68,19 @@ class Zygote:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        self._warm = False
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"_process": None, "is_shared": True}  # whoever started it ends it
 
     def sandbox(self, limits: Limits, files: Path) -> Sandbox:
         """A sandbox for one submission, whose files are copied to where the zygote sees them."""
-        box = Sandbox(limits, files, place=self.pool)
+        box = Sandbox(limits, files, base=Path(tempfile.mkdtemp(dir=self.pool)))
         box.zygote = self
         shutil.copytree(files, box.base / "files")
         return box
 
     def fork(self, box: Sandbox, program: list[str]) -> "Fork":
         """Start a kernel; raises WarmFailed."""
-        self._wait_until_warm()
         request = box.settings | {
             "submitted": str(box.base / "files"),
             "pool": str(self.pool),
@@ -86,25 +92,18 @@ class Zygote:
             try:
                 socket.send_fds(self._line, [json.dumps(request).encode()], [theirs.fileno()])
             except OSError as error:
+                self.is_gone = True
                 raise WarmFailed(f"the warm kernel is gone ({error})") from error
         return Fork(ours, box.group)
 
-    def _wait_until_warm(self) -> None:
-        if self._warm:
-            return
-        ready, _, _ = select.select([self._line], [], [], _START_SECONDS)
-        said = self._line.recv(1000) if ready else b"nothing"
-        if said != b"warm\n":
-            raise WarmFailed(f"the warm kernel did not start; it said {said.decode(errors='replace').strip()!r}")
-        self._warm = True
-
     def close(self) -> None:
-        """End it and its forks, and forget their folders."""
+        """End it and its forks, and forget their folders; in a process that it was handed to, only hang up."""
         self._line.close()
-        with contextlib.suppress(Exception):
-            self._process.kill()
-            self._process.wait(5)
-        bubblewrap.remove(self.pool)
+        if self._process is not None:
+            with contextlib.suppress(Exception):
+                self._process.kill()
+                self._process.wait(5)
+            places.remove(self.pool)
 
 
 def _all_imports(imports: list[str]) -> list[str]:
@@ -139,7 +138,7 @@ class Fork:
 
     def _hear(self) -> tuple[str, int]:
         """A line that the fork said, and the process id of who said it, as the machine's kernel tells it."""
-        self._line.settimeout(_FORK_SECONDS)
+        self._line.settimeout(_START_SECONDS)
         text, sender = b"", 0
         try:
             while not text.endswith(b"\n"):

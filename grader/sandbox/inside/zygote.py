@@ -14,6 +14,7 @@ import fcntl
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -35,12 +36,13 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what all forks share is not touched, and so not copied, by their garbage collectors
     threads = len(os.listdir("/proc/self/task"))
-    line.sendall(b"warm\n" if threads == 1 else f"{threads} threads\n".encode())
     while True:
         request, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 1)
         if not request:
             return
-        if os.fork() == 0:
+        if threads > 1:  # a fork has one thread, and whatever the others held is held for ever
+            socket.socket(fileno=descriptors.pop()).sendall(f"it has {threads} threads\n".encode())
+        elif os.fork() == 0:
             line.close()
             try:
                 _keep(json.loads(request), descriptors[0])
@@ -68,7 +70,7 @@ def _empty_input():
 
 
 def _keep(request, descriptor):
-    """Stay outside the new namespaces, and end when the kernel in them ends."""
+    """Stay outside the new namespaces, and end when the kernel in them ends or the grader hangs up."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _die_with_parent()
     line = socket.socket(fileno=descriptor)
@@ -85,7 +87,7 @@ def _keep(request, descriptor):
         os._exit(1)
     if kernel == 0:
         _live(request, line)
-    os.waitpid(kernel, 0)
+    select.select([os.pidfd_open(kernel), line.fileno()], [], [])
     os._exit(0)
 
 
