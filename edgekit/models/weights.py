@@ -35,15 +35,16 @@ def load(model: "keras.Model", path: str | PathLike[str]) -> None:
         ValueError: the file's weights do not fit the model; the message names one that does not.
     """
     weights = _named(model)
-    with np.load(path, allow_pickle=False) as arrays:
-        odd = set(arrays.files) ^ set(weights)
-        odd |= {name for name in set(arrays.files) & set(weights) if arrays[name].shape != tuple(weights[name].shape)}
-        if odd:
-            raise InvalidValue(
-                f"{Path(path).name} does not fit {model.name}: {sorted(odd)[0]} is missing or of another shape"
-            )
-        for name, weight in weights.items():
-            weight.assign(arrays[name])
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    odd = arrays.keys() ^ weights.keys()
+    odd |= {name for name in arrays.keys() & weights.keys() if arrays[name].shape != tuple(weights[name].shape)}
+    if odd:
+        raise InvalidValue(
+            f"{Path(path).name} does not fit {model.name}: {sorted(odd)[0]} is missing or of another shape"
+        )
+    for name, weight in weights.items():
+        weight.assign(arrays[name])
 
 
 def _named(model: "keras.Model") -> dict[str, Any]:

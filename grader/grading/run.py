@@ -99,12 +99,12 @@ class RunSubmission(NbGraderPreprocessor):
             copy_files(lesson.folder, own, lesson.notebook)
             for folder in (Path(scratch), submitted, own):
                 folder.chmod(0o755)
-            student = self._student_kernel(submitted, lesson)
-            try:
-                with _trusted_kernel(self.limits) as tests:
+            with _trusted_kernel(self.limits) as tests:  # the first one starts while the warm kernel does
+                student = self._student_kernel(submitted, lesson)
+                try:
                     _Grading(student, tests, lesson, self.limits, own, self.brief).grade(nb)
-            finally:
-                student.close()
+                finally:
+                    student.close()
 
     def _student_kernel(self, files: Path, lesson: Lesson) -> Kernel:
         if self.unsafe:

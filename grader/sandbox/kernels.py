@@ -148,6 +148,7 @@ class Kernel:
         self._client = connect(self.connection)
         try:
             deadline = time.monotonic() + seconds
+            pause = 0.03  # seconds, and longer each time
             collector = _Collector()
             # Asked again and again: what is published before the subscription has arrived is lost, so that without an
             # "idle" heard here that of the first cell may never be.
@@ -155,9 +156,10 @@ class Kernel:
                 if not self._alive() or time.monotonic() > deadline:
                     raise KernelDied(self._why_died("the kernel did not start"))
                 collector.requests.add(self._client.kernel_info())
-                again = time.monotonic() + 1
-                while not collector.finished and time.monotonic() < again:
-                    self._pump(collector, 0.1)
+                again = time.monotonic() + pause
+                pause = min(1, 2 * pause)
+                while not collector.finished and (left := again - time.monotonic()) > 0:
+                    self._pump(collector, min(left, 0.1))
             if self.sandbox:
                 self.sandbox.seal()
         except KernelDied as error:

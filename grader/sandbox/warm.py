@@ -24,10 +24,16 @@ from grader.lesson.test_names import package
 from grader.sandbox import bubblewrap, cgroups, places
 from grader.sandbox.bubblewrap import Limits, Sandbox
 
-# edgekit imports these where it first needs them; without this, every fork would do that again.
+# Kernels and edgekit import these where they first need them; without this, every fork would do that again.
+_WITH_KERNELS = (
+    *("import ipykernel.debugger", "import IPython.core.completerlib", "import IPython.core.magics.extension"),
+    *("import IPython.extensions.storemagic", "import tornado.platform.asyncio", "import tornado.queues"),
+)
 _WITH_EDGEKIT = (
-    *("import matplotlib.pyplot", "import keras", "import jinja2", "import tqdm.auto"),
+    *("import matplotlib.pyplot", "import keras", "import jinja2", "import tqdm.auto", "import numpy.random"),
+    *("import threadpoolctl", "import PIL.JpegImagePlugin", "import multiprocessing.synchronize"),
     "import ai_edge_litert.schema_py_generated",
+    *("import edgekit.datasets.cars", "import edgekit.notebook.magics", "import edgekit.notebook.quiet"),
 )
 _START_SECONDS = 180  # for all imports, on a machine with much else to do; a fork has to wait for them
 
@@ -109,7 +115,7 @@ class Zygote:
 def _all_imports(imports: list[str]) -> list[str]:
     """A lesson's import statements, and what they import later: a lesson without edgekit needs no TensorFlow."""
     needs_edgekit = any(package(statement) == "edgekit" for statement in imports)
-    return [*(_WITH_EDGEKIT if needs_edgekit else ()), *imports]
+    return [*_WITH_KERNELS, *(_WITH_EDGEKIT if needs_edgekit else ()), *imports]
 
 
 class Fork:

@@ -1,14 +1,20 @@
 """Forks of a warm kernel have its imported modules, and cannot see each other's data."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 from conftest import require
 
 pytest.importorskip("nbgrader")
 
-from grader.sandbox import bubblewrap, warm
+from grader.sandbox import bubblewrap, places, warm
 from grader.sandbox.kernels import Kernel
 
 LIMITS = bubblewrap.Limits(cell_seconds=60, notebook_seconds=120, memory_mb=1024, disk_mb=64)
@@ -64,13 +70,11 @@ for family, address in ((socket.AF_INET, ('127.0.0.1', 9999)), (socket.AF_UNIX, 
     try: socket.socket(family).connect(address); print('CONNECTED')
     except ConnectionRefusedError: print('refused')
 print(hasattr(np, 'x'), sorted(p for p in os.listdir('/proc') if p.isdigit()))
-print(len([f for f in os.listdir('/tmp') if f.startswith('edgekit')]), os.listdir('/tmp/' + os.listdir('/tmp')[0]))
+import glob; print(*(len(glob.glob(pattern)) for pattern in ('/tmp/*', '/tmp/*/*', '/tmp/*/*/*', '/tmp/*/*/*/*')))
 """
     lines = said(second, look).splitlines()
     assert lines[:4] == ["[]", "refused", "refused", "False ['1', '2']"]
-    pool, own = lines[4].split(maxsplit=1)
-    assert pool == "1"
-    assert own.count(",") == 0  # its own folder in the pool, and nobody else's
+    assert lines[4] == "1 1 1 1"  # down to its own folder in the pool, and nobody else's
     assert said(first, "import os; print(os.getuid())") != said(second, "import os; print(os.getuid())") or os.geteuid()
     draw = "import numpy as np, random; print(np.random.random(), random.random())"
     assert said(first, draw) != said(second, draw)
@@ -97,8 +101,6 @@ def test_a_fork_that_ends_takes_its_children_along(kernel):
     one.run("import os; os._exit(3)")
     assert one.run("1").status == "died"
     one._manager.provisioner.process.wait(5)
-    import psutil
-
     assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]]
 
 
@@ -125,3 +127,52 @@ def test_a_lesson_without_edgekit_waits_for_no_keras_and_without_the_warm_kernel
             one.close()
     finally:
         zygote.close()
+
+
+def test_workers_share_a_warm_kernel_and_a_kernel_ends_with_its_worker(tmp_path):
+    require("bwrap", "apt install bubblewrap")
+    tmp_path.chmod(0o755)
+    zygote = warm.Zygote(["from json import loads"])
+    try:
+        context = multiprocessing.get_context("forkserver")
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_work, args=(zygote, tmp_path, theirs))
+        worker.start()
+        kernel = psutil.Process(ours.recv())
+        below = kernel.children(recursive=True)
+        assert zygote._process.pid in [process.pid for process in kernel.parents()]
+        own = Kernel(LIMITS, zygote.sandbox(LIMITS, tmp_path))
+        try:
+            assert said(own, "import sys; print('json' in sys.modules)") == "True\n"
+            worker.kill()
+            worker.join()
+            assert not psutil.wait_procs([kernel, *below], timeout=10)[1]
+            assert said(own, "print('lives')") == "lives\n"
+        finally:
+            own.close()
+    finally:
+        zygote.close()
+
+
+def _work(zygote, files, line):
+    one = Kernel(LIMITS, zygote.sandbox(LIMITS, files))
+    one.ready()
+    line.send(one.pid)
+    time.sleep(600)
+
+
+def test_the_next_process_removes_what_a_killed_one_has_left(tmp_path):
+    source = "from grader.sandbox import places; (places.new() / 'mine').touch(); print(places.own(), flush=True)"
+    command = [sys.executable, "-c", f"{source}; input()"]
+    environment = {name: value for name, value in os.environ.items() if name != places.VARIABLE}
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+    killed, lives = (subprocess.Popen(command, **options) for _ in range(2))
+    left, used = (Path(process.stdout.readline().strip()) for process in (killed, lives))
+    killed.kill()
+    killed.wait()
+    assert left.is_dir()
+    subprocess.run(command, input="\n", stdout=subprocess.DEVNULL, text=True, env=environment, check=True)
+    assert not left.exists()
+    assert len(list(used.glob("*/mine"))) == 1
+    lives.communicate("\n")
+    assert not used.exists()

@@ -87,7 +87,11 @@ def _keep(request, descriptor):
         os._exit(1)
     if kernel == 0:
         _live(request, line)
-    select.select([os.pidfd_open(kernel), line.fileno()], [], [])
+    handle = os.pidfd_open(kernel)
+    if handle not in select.select([handle, line.fileno()], [], [])[0]:
+        if request["uid"] is not None:
+            os.setuid(request["uid"])  # root without capabilities may not kill what has another user id
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
     os._exit(0)
 
 
