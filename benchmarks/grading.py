@@ -9,6 +9,7 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -85,37 +86,34 @@ def honest(scratch, options):
 
 def killed(scratch, options):
     """kill -9 of the whole process group after a third and after two thirds, and each time the same command again."""
-    from grading import Class
-
-    school = Class(scratch / "killed")
-    count = options.killed
-    students = {f"student_{number:04}" for number in range(count)}
-    for student in students:
-        school.hand_in(student, school.notebook("honest"))
-    command = command_of(school.course, "toy", options)
+    name, count = "xormodel", options.killed
+    course = course_of(scratch / "killed", name, count)
+    students = set(whole_class.handed_in(course, name))
+    command = command_of(course, name, options)
     graded, again = {}, 0
     for most in (count // 3, 2 * count // 3, count):
         process = subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, stderr=subprocess.DEVNULL)
-        notebooks = [school.course.graded_notebook(student, "toy") for student in students]
+        notebooks = [course.graded_notebook(student, name) for student in students]
         while process.poll() is None and (most == count or sum(path.exists() for path in notebooks) < most):
             time.sleep(0.2)
         if most < count:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        now = done(school.course, students)
+        now = done(course, name, students)
         again += sum(now[student] != graded[student] for student in graded)
         killed_at = len(graded)  # of the last kill, when the loop ends
         graded = now
-    with sqlite3.connect(school.database) as database:
-        marks = database.execute("select count(*), count(distinct notebook_id || cell_id), sum(auto_score) from grade")
-        rows, distinct, points = marks.fetchone()
-    reached = set(graded) == students and rows == distinct == 4 * count and points == 9 * count
+    with sqlite3.connect(course.gradebook) as database:
+        marks = database.execute("select count(*), count(distinct notebook_id || cell_id) from grade")
+        rows, distinct = marks.fetchone()
+        (cells,) = database.execute("select count(*) from grade_cells").fetchone()
     yield (
-        f"kill -9 twice, the second when {killed_at} of {count} were graded: marks, doubled, graded twice",
-        f"{rows} of {4 * count}, {rows - distinct}, {again}",
+        f"{name}, kill -9 twice, the second when {killed_at} of {count} were graded: marks, doubled, graded twice",
+        f"{rows} of {cells * count}, {rows - distinct}, {again}",
         "all, 0, 0",
-        reached and not again and 0 < killed_at < count,
+        set(graded) == students and rows == distinct == cells * count and not again and 0 < killed_at < count,
     )
+    yield fully_marked(course, name, "killed twice")
 
 
 def hostile_texts(scratch, options):
@@ -191,8 +189,9 @@ def course_of(root, name, count):
     original = Course.at(COURSE)
     course = demo.make_course(original.lessons, name, root / name)
     notebook = demo.submission(original, name, "honest")
-    for number in range(count):
-        demo.hand_in(course, name, f"student_{number:02}", notebook)
+    first = demo.hand_in(course, name, "student_0000", notebook).parent
+    for number in range(1, count):
+        shutil.copytree(first, course.submitted(f"student_{number:04}", name))
     demo.nbgrader(course, "generate_assignment", name)
     return course
 
@@ -215,12 +214,12 @@ def fully_marked(course, name, how):
     return f"solutions of {name} fully marked, {how}", f"{full} of {everybody}", "all", full == everybody
 
 
-def done(course, students):
+def done(course, name, students):
     """The students who are graded, with when."""
     return {
-        student: course.graded_notebook(student, "toy").stat().st_mtime_ns
+        student: course.graded_notebook(student, name).stat().st_mtime_ns
         for student in students
-        if whole_class.is_graded(course, "toy", student)
+        if whole_class.is_graded(course, name, student)
     }
 
 

@@ -98,6 +98,14 @@ class CallableStand(Stand):
             "call", self, args=[encode(value) for value in args], kwargs={key: encode(kwargs[key]) for key in kwargs}
         )
 
+    def _of_each(self, calls: list[tuple]) -> list:
+        """What it returns for each tuple of arguments, asked in one request."""
+        encode = self._student.encode
+        results = self._student.ask("calls", self, calls=[[encode(value) for value in args] for args in calls])
+        if type(results) is not list or len(results) != len(calls):
+            raise wire.WireError("the notebook's answer is malformed")
+        return results
+
 
 class Student:
     """Asks the student's kernel.

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.for_tests import answers
 from grader.grading import trusted
 from grader.lesson import test_names
 from grader.sandbox import bubblewrap
@@ -174,6 +175,7 @@ def test_a_stand_in_shows_data_and_is_never_believed(agent):
     assert hasattr(liar, "data")
     assert not hasattr(liar, "nothing")
     np.testing.assert_array_equal(values["f"](np.array([1, 2])), [2, 4])
+    assert answers.of_each(values["f"], [(1,), ("a",)]) == [2, "aa"] == answers.of_each(lambda x: x * 2, [(1,), ("a",)])
     for claim in (lambda: liar == 3, lambda: bool(liar), lambda: liar != 3, lambda: 3 in [liar]):
         with pytest.raises(TypeError, match="expected plain data"):
             claim()
@@ -201,6 +203,8 @@ def test_an_error_of_the_students_arrives_as_what_it_is_but_never_ends_the_tests
     assert "in fail" in caught.value.students_traceback
     with pytest.raises(KeyError):
         f("own")
+    with pytest.raises(ValueError, match="too small"):
+        answers.of_each(f, [("value",)])
     for kind in ("exit", "stop"):
         with pytest.raises(trusted.StudentError):
             f(kind)

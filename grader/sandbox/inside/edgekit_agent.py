@@ -104,6 +104,10 @@ def _call(request, namespace):
     return _objects[request["target"]](*args, **kwargs)
 
 
+def _calls(request, namespace):
+    return [_objects[request["target"]](*map(_decode, args)) for args in request["calls"]]
+
+
 def _get(request, namespace):
     return getattr(_objects[request["target"]], request["name"])
 
@@ -157,6 +161,6 @@ def _again(request, namespace):
 
 
 _OPERATIONS = {
-    **{"names": _names, "call": _call, "get": _get, "item": _item, "len": _len, "iter": _iter},
+    **{"names": _names, "call": _call, "calls": _calls, "get": _get, "item": _item, "len": _len, "iter": _iter},
     **{"file": _file, "again": _again},
 }
