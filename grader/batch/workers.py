@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from grader.batch import parcels
 from grader.for_tests.cpp import OBJECTS
 from grader.grading import run
-from grader.sandbox import bubblewrap, places, warm
+from grader.sandbox import bubblewrap, cgroups, places, warm
 
 
 class ClusterUnusable(RuntimeError):
@@ -58,7 +58,10 @@ class LocalWorkers:
     @contextlib.contextmanager
     def executor(self, unsafe: bool, imports: Iterable[str]) -> Iterator[concurrent.futures.Executor]:
         """A pool of processes that end with this one; they share one warm kernel."""
-        zygote = None if unsafe else warm.Zygote(sorted(imports))
+        zygote = None
+        if not unsafe:
+            cgroups.place()  # now, since in version 2 a process can make way for groups only while it is alone
+            zygote = warm.Zygote(sorted(imports))
         context = multiprocessing.get_context("forkserver")  # their modules are imported once
         context.set_forkserver_preload([__name__, "grader.batch.whole_class"])
         objects = places.new()

@@ -39,7 +39,7 @@ _MAX_ENTRIES = 32  # in the folder of the kernel's sockets
 _MAX_CONNECTION_FILE = 1 << 16  # bytes
 # Nobody's data, but the instructor's: hidden where it lies below what is shown. nbgrader's exchange has these defaults.
 _hidden = {CHECKOUT, Path("/usr/local/share/nbgrader"), Path("/usr/share/nbgrader"), Path("/srv/nbgrader")}
-_UIDS = itertools.count(2_000_000 + os.getpid() % 100_000 * 1000)
+_numbers = itertools.count()
 
 
 class SandboxMissing(RuntimeError):
@@ -102,7 +102,7 @@ class Sandbox:
         self.base = base or places.new()
         self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
         self.run.mkdir(mode=0o700)
-        self._uid = next(_UIDS) if _mode() == "root" else None
+        self._uid = _nobodys_uid() if _mode() == "root" else None
         if self._uid is not None:
             self.base.chmod(0o755)
             for path in (self.run, *(path for path, writable in binds if writable)):
@@ -217,6 +217,11 @@ class Sandbox:
         if self.group:
             self.group.close()
         places.remove(self.base)
+
+
+def _nobodys_uid() -> int:
+    """A user id for one sandbox; no other sandbox of this process, or of one that runs beside it, has the same."""
+    return 2_000_000 + os.getpid() % 100_000 * 1000 + next(_numbers) % 1000
 
 
 def _bubblewrap(isolation: list[str], shown, environment: dict[str, str]) -> list[str]:

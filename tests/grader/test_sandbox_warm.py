@@ -1,5 +1,6 @@
 """Forks of a warm kernel have its imported modules, and cannot see each other's data."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import signal
@@ -176,3 +177,14 @@ def test_the_next_process_removes_what_a_killed_one_has_left(tmp_path):
     assert len(list(used.glob("*/mine"))) == 1
     lives.communicate("\n")
     assert not used.exists()
+
+
+def test_the_user_id_of_a_sandbox_is_another_in_every_worker():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["grader.sandbox.bubblewrap"])
+    with (
+        concurrent.futures.ProcessPoolExecutor(1, context) as one,
+        concurrent.futures.ProcessPoolExecutor(1, context) as other,
+    ):
+        uids = [pool.submit(bubblewrap._nobodys_uid).result() for pool in (one, other, one, other)]
+    assert len({*uids, bubblewrap._nobodys_uid()}) == 5
