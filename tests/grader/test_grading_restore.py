@@ -10,7 +10,7 @@ from conftest import require
 from grading import Class, cell
 
 from grader import demo
-from grader.sandbox import bubblewrap
+from grader.sandbox import places
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 
@@ -211,7 +211,7 @@ def with_files(tmp_path_factory, request):
         file.truncate(300 << 20)
     school.said = school.grade() if request.param == "autograde" else school.grade_side_by_side("--jobs", "2")
     yield school
-    bubblewrap.remove(deep)
+    places.remove(deep)
 
 
 def test_modules_beside_the_notebook_can_be_imported_and_shadow_nothing(with_files):
