@@ -2,7 +2,7 @@
 
 `grader/sandbox/inside/zygote.py` is the other half. A fork shares only the memory of the libraries with the others.
 Without a zygote, or where it fails, every kernel starts from nothing, as in plain `nbgrader autograde`. All workers of
-a machine share one zygote: each has its own end of a line to it.
+a machine share one zygote, and one end of the line to it; each fork answers on a line of its own.
 """
 
 import contextlib
