@@ -4,17 +4,14 @@ import functools
 import hashlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from grader.grading.files import files
 from grader.grading.read import MAX_BYTES
-from grader.grading.run import imports
 from grader.paths import CHECKOUT, COURSE, Course, LessonError, left_in_old_place
+from grader.sandbox import places
 
 _LESSON_TABLES = {  # of the gradebook: what it knows about lessons, and nothing about students
     "alembic_version",
@@ -45,7 +42,6 @@ class LessonParcel:
     settings: dict  # of RunSubmission, as in nbgrader_config.py
     gradebook: bytes  # an SQLite database, without students
     source: dict[str, bytes]
-    imports: frozenset[str]  # the import statements of its notebook
     version: str
 
     @classmethod
@@ -55,9 +51,7 @@ class LessonParcel:
             raise LessonError(
                 f"the gradebook does not know lesson {name!r}; first run: nbgrader generate_assignment {name}"
             )
-        notebook = nbformat.read(course.source_notebook(name), as_version=4)
-        gradebook, source = _lesson_gradebook(course.gradebook), _source(course, name)
-        return cls(name, dict(settings), gradebook, source, frozenset(imports(notebook)), version())
+        return cls(name, dict(settings), _lesson_gradebook(course.gradebook), _source(course, name), version())
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ def _write(contents: dict[str, bytes], folder: Path) -> None:
 
 def _lesson_gradebook(path: Path) -> bytes:
     """The gradebook with only the tables that describe lessons; all others are emptied, so that no student is in it."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-gradebook-") as scratch:
+    with places.scratch() as scratch:
         copy = Path(scratch) / "copy.db"
         source, target = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)
         try:

@@ -23,7 +23,7 @@ from grader.grading.files import copy_files, unfit
 from grader.grading.marked_cells import Lesson
 from grader.grading.read import missing_tasks, read_or_note, stopped, unreadable
 from grader.grading.restore import RestoreCells
-from grader.grading.run import RunSubmission, private_folders
+from grader.grading.run import RunSubmission, imports, private_folders
 from grader.paths import Course
 from grader.sandbox import bubblewrap, places
 
@@ -159,7 +159,8 @@ def _run_until_broken(workers: Workers, course: Course, lesson: LessonParcel, wa
     """
     running: dict[concurrent.futures.Future, str] = {}
     broken = False
-    with workers.executor(lesson.settings["unsafe"], lesson.imports) as executor:
+    source = nbformat.read(course.source_notebook(lesson.name), as_version=4)
+    with workers.executor(lesson.settings["unsafe"], imports(source)) as executor:
         while running or (waiting and not broken):
             while waiting and not broken and len(running) < ahead * workers.slots:
                 student = waiting.popleft()

@@ -58,32 +58,29 @@ class LocalWorkers:
     @contextlib.contextmanager
     def executor(self, unsafe: bool, imports: Iterable[str]) -> Iterator[concurrent.futures.Executor]:
         """A pool of processes that end with this one; they share one warm kernel."""
-        zygote = None
-        if not unsafe:
-            cgroups.place()  # now, since in version 2 a process can make way for groups only while it is alone
-            zygote = warm.Zygote(sorted(imports))
         context = multiprocessing.get_context("forkserver")  # their modules are imported once
-        context.set_forkserver_preload([__name__, "grader.batch.whole_class"])
-        objects = places.new()
-        shared = (str(objects), frozenset(imports), zygote)
-        pool = concurrent.futures.ProcessPoolExecutor(self.slots, context, _start_worker, shared)
-        try:
+        context.set_forkserver_preload(["grader.batch.whole_class"])
+        with contextlib.ExitStack() as at_end:
+            zygote = None
+            if not unsafe:
+                cgroups.place()  # now, since in version 2 a process can make way for groups only while it is alone
+                zygote = at_end.enter_context(contextlib.closing(warm.Zygote(imports)))
+            objects = places.new()
+            at_end.callback(places.remove, objects)
+            shared = (str(objects), zygote)
+            pool = concurrent.futures.ProcessPoolExecutor(self.slots, context, _start_worker, shared)
+            at_end.callback(pool.shutdown, cancel_futures=True)
             yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-            if zygote is not None:
-                zygote.close()
-            places.remove(objects)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker(objects: str, imports: frozenset[str], zygote: warm.Zygote | None) -> None:
+def _start_worker(objects: str, zygote: warm.Zygote | None) -> None:
     os.environ[OBJECTS] = objects
     if zygote is not None:
-        run.use_zygote(imports, zygote)
+        run.use_zygote(zygote)
     multiprocessing.util.Finalize(None, run.close_kernels, exitpriority=1)  # before its folder is removed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who writes the marks
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -162,25 +162,24 @@ def _own_cells(nb: NotebookNode, source: NotebookNode) -> list[str]:
     ]
 
 
-_zygotes: dict[frozenset[str], warm.Zygote] = {}  # by what they have imported; one at a time
+_zygotes: list[warm.Zygote] = []  # the one that is in use
 
 
 def _zygote(imports: set[str]) -> warm.Zygote:
-    key = frozenset(imports)
-    if key not in _zygotes or (_zygotes[key].is_shared and _zygotes[key].is_gone):
-        use_zygote(key, warm.Zygote(sorted(imports)))
-    return _zygotes[key]
+    if not any(one.imports == imports and not (one.is_shared and one.is_gone) for one in _zygotes):
+        use_zygote(warm.Zygote(imports))
+    return _zygotes[0]
 
 
-def use_zygote(imports: frozenset[str], zygote: warm.Zygote) -> None:
-    """Start the kernels of students from ``zygote``, for lessons with these import statements."""
+def use_zygote(zygote: warm.Zygote) -> None:
+    """Start the kernels of students from ``zygote``, for lessons with its import statements."""
     _close_zygotes()
-    _zygotes[imports] = zygote
+    _zygotes.append(zygote)
 
 
 def _close_zygotes() -> None:
     while _zygotes:
-        _zygotes.popitem()[1].close()
+        _zygotes.pop().close()
 
 
 def _is_uncompiled(module: str) -> bool:

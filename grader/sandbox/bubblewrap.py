@@ -77,7 +77,7 @@ class Sandbox:
         limits: Limits.
         files: A folder whose files are copied into the working folder inside.
         binds: Further folders to show at the same path, and whether they may be written.
-        base: Its folder, if that is made already.
+        place: Where to make its folder; by default in this process's own (`grader.sandbox.places`).
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Sandbox:
         limits: Limits,
         files: Path | None = None,
         binds: Sequence[tuple[Path, bool]] = (),
-        base: Path | None = None,
+        place: Path | None = None,
     ) -> None:
         check()
         self.limits = limits
@@ -99,7 +99,7 @@ class Sandbox:
         self.group = (
             cgroups.Group(place_of_groups, limits.memory_mb << 20, limits.processes) if place_of_groups else None
         )
-        self.base = base or places.new()
+        self.base = places.new(place)
         self.run = self.base / "run"  # holds the connection file and the sockets, nothing else
         self.run.mkdir(mode=0o700)
         self._uid = _nobodys_uid() if _mode() == "root" else None

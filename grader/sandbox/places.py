@@ -1,6 +1,5 @@
 """A folder of its own for each process that grades; one that was killed leaves it to the next process to remove."""
 
-import atexit
 import contextlib
 import fcntl
 import multiprocessing.util
@@ -30,8 +29,8 @@ def own() -> Path:
             _remove_deserted()
             _made[process] = folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHARED))
             _lock(folder)
-            atexit.register(_leave, process)
-            multiprocessing.util.Finalize(None, _leave, (process,), exitpriority=0)  # where atexit is not heeded
+            # Not atexit, which some versions of Python do not heed in the processes of multiprocessing
+            multiprocessing.util.Finalize(None, remove, (folder,), exitpriority=0)
         return _made[process]
 
 
@@ -40,9 +39,9 @@ def scratch() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(dir=own())
 
 
-def new() -> Path:
-    """A folder that stays until it is removed, or this process ends."""
-    return Path(tempfile.mkdtemp(dir=own()))
+def new(place: Path | None = None) -> Path:
+    """A folder, in ``place`` or in `own`, that stays until it is removed, or this process ends."""
+    return Path(tempfile.mkdtemp(dir=place or own()))
 
 
 def remove(folder: Path) -> None:
@@ -52,11 +51,6 @@ def remove(folder: Path) -> None:
     if folder.exists():
         for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
             subprocess.run([*command, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _leave(process: int) -> None:
-    if process == os.getpid() and process in _made:
-        remove(_made.pop(process))
 
 
 def _lock(folder: Path) -> None:

@@ -15,7 +15,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,11 +55,12 @@ class Zygote:
 
     def __init__(self, imports: Iterable[str]) -> None:
         bubblewrap.check()
+        self.imports = frozenset(imports)
         self.pool = places.new()  # every fork's folder, hidden from the others
         self.pool.chmod(0o755)
         (self.pool / "secret").touch()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = json.dumps({"imports": _all_imports(list(imports))})
+        settings = json.dumps({"imports": _all_imports(sorted(self.imports))})
         with theirs:
             self._process: subprocess.Popen | None = subprocess.Popen(
                 [
@@ -80,7 +80,7 @@ class Zygote:
 
     def sandbox(self, limits: Limits, files: Path) -> Sandbox:
         """A sandbox for one submission, whose files are copied to where the zygote sees them."""
-        box = Sandbox(limits, files, base=Path(tempfile.mkdtemp(dir=self.pool)))
+        box = Sandbox(limits, files, place=self.pool)
         box.zygote = self
         shutil.copytree(files, box.base / "files")
         return box

@@ -162,7 +162,7 @@ def _work(zygote, files, line):
     time.sleep(600)
 
 
-def test_the_next_process_removes_what_a_killed_one_has_left(tmp_path):
+def test_the_next_process_removes_what_a_killed_one_has_left():
     source = "from grader.sandbox import places; (places.new() / 'mine').touch(); print(places.own(), flush=True)"
     command = [sys.executable, "-c", f"{source}; input()"]
     environment = {name: value for name, value in os.environ.items() if name != places.VARIABLE}
