@@ -53,5 +53,4 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: _Any) -> None:
     """Register the notebook magics (``%load_ext edgekit``)."""
-    _import_module("edgekit.notebook.quiet").install()
-    _import_module("edgekit.notebook.magics").register(ipython)
+    _import_module("edgekit.notebook").load_ipython_extension(ipython)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InvalidValue, UnknownName
-from edgekit.network import OPS, Batch, Network, Op, batch_size, by_name, check_images
+from edgekit.network import OPS, Batch, Network, Op, batch_size, by_name, check_images, check_network
 from edgekit.network.windows import one_thread
 
 # How the range of a tensor is chosen: see `calibrate`.
@@ -69,6 +69,7 @@ def calibrate(
     Raises:
         ValueError: no images, images of another shape or type, values that are not numbers, an unknown observer.
     """
+    check_network(network, Network)
     if observer not in OBSERVERS:
         raise InvalidValue(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
     if not 50 < percentile <= 100:

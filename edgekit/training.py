@@ -1,6 +1,7 @@
 """Trains a Keras model on a `Dataset` in one call, shows a progress bar, and returns curves to plot."""
 
 import math
+import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,14 @@ def fit(
     learning_rate: float | None = None,
     seed: int | None = None,
     callbacks: "Iterable[keras.callbacks.Callback]" = (),
+    go_on: bool = False,
     progress: bool = True,
 ) -> dict[str, list[float]]:
     """Train a Keras model on a data set.
 
     Images are preprocessed (`edgekit.models.preprocess`); other inputs are used unchanged. A model that is not compiled
-    yet is compiled with Adam (Kingma and Ba 2015) and binary cross-entropy.
+    yet is compiled with Adam (Kingma and Ba 2015) and binary cross-entropy. A model that was trained before begins
+    anew, with the weights that it had before its first training, so that two trainings can be compared.
 
     Args:
         model: a `keras.Model` with one output.
@@ -42,6 +45,7 @@ def fit(
         seed: makes the order of rows (not the starting weights: call `keras.utils.set_random_seed` before building the
             model) the same each time.
         callbacks: further `keras.callbacks.Callback` objects.
+        go_on: go on with the weights and the optimizer as an earlier call left them.
         progress: show the bar.
 
     Returns:
@@ -69,7 +73,8 @@ def fit(
 
     if not model.compiled:
         model.compile(keras.optimizers.Adam(learning_rate or 1e-3), "binary_crossentropy", metrics=["accuracy"])
-    elif learning_rate is not None:
+    _begin(model, go_on)
+    if learning_rate is not None:
         model.optimizer.learning_rate = learning_rate
     if seed is not None:
         keras.utils.set_random_seed(seed)
@@ -116,7 +121,40 @@ def fit(
         bar.set_postfix_str("stopped by hand")
     finally:
         bar.close()
+        _trained[model].last = model.get_weights()
     return history
+
+
+class _Trained:
+    """What `fit` remembers of a model: how it was before its first training, and its weights after the last."""
+
+    def __init__(self, model: "keras.Model") -> None:
+        self.optimizer = model.optimizer
+        self.states = [variable.numpy() for variable in model.optimizer.variables]
+        self.first = self.last = model.get_weights()
+
+    def left(self, model: "keras.Model") -> bool:
+        """Whether nothing but `fit` has changed the weights since."""
+        return all(map(np.array_equal, model.get_weights(), self.last))
+
+    def restore(self, model: "keras.Model") -> None:
+        model.set_weights(self.first)
+        if model.optimizer is self.optimizer:  # not compiled anew in between
+            for variable, state in zip(self.optimizer.variables, self.states, strict=True):
+                variable.assign(state)
+
+
+_trained: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _begin(model: "keras.Model", go_on: bool) -> None:
+    """Give a model that `fit` trained before its first weights again, unless something else has changed them since."""
+    model.optimizer.build(model.trainable_variables)
+    before = _trained.get(model)
+    if before is None or not before.left(model):
+        _trained[model] = _Trained(model)
+    elif not go_on:
+        before.restore(model)
 
 
 def _arrays(model: "keras.Model", dataset: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:

@@ -34,6 +34,9 @@ class Board:
         wait: whether to wait until the board has described its network. With False it is asked on first use, so that
             you can also monitor a board that does not answer.
 
+    Attributes:
+        asked: how many inputs it was given with `classify`.
+
     Raises:
         BoardError: it does not answer.
     """
@@ -48,6 +51,7 @@ class Board:
         self._baud = self._start_baud = transport.baud
         self._close = weakref.finalize(self, transport.close)
         self._info: Info | None = None
+        self.asked = 0
         if wait:
             try:
                 self._info = self._hello(patience)
@@ -113,6 +117,7 @@ class Board:
         """
         self._check_open()
         data = self._as_input(values).tobytes()
+        self.asked += 1
         self._new_transfer()
         transfer = self._transfer
         pieces = range(0, len(data), protocol.PIECE)

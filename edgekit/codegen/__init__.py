@@ -17,7 +17,7 @@ from pathlib import Path
 from edgekit.codegen import compiled, header, names, tflm
 from edgekit.codegen.compiled import Compiled, compile_network, picture
 from edgekit.errors import InvalidValue
-from edgekit.network import Graph
+from edgekit.network import Graph, check_network
 
 __all__ = ["ENGINES", "Compiled", "compile_network", "export", "picture"]
 # The two ways to run a network on the device: see `export`.
@@ -38,12 +38,14 @@ def export(model: Graph, name: str, directory: str | PathLike[str], engine: str 
         list of `pathlib.Path`: NAME.h and NAME.cpp.
 
     Raises:
+        TypeError: model is no such network, for example a Keras model.
         ValueError: an unknown engine, a name that C does not allow, or the name of a system header.
 
     Example:
         >>> export(quantized, "carclassifier", "workspace/carclassifier")
         [PosixPath('workspace/carclassifier/carclassifier.h'), PosixPath('workspace/carclassifier/carclassifier.cpp')]
     """
+    check_network(model)
     if engine not in ENGINES:
         raise InvalidValue(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
     names.check(name)

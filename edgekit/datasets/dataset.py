@@ -12,7 +12,8 @@ class Dataset:
     """Inputs with their labels, row by row.
 
     Attributes:
-        inputs: uint8 (N, H, W, C) for images, RGB, 0 to 255, as a camera gives them; float32 (N, ...) for the rest.
+        inputs: uint8 (N, H, W, C) for images, RGB, 0 to 255, as a camera gives them; float32 (N, ...) for the rest;
+            rows of other whole numbers than uint8 become float32.
             A network takes images as ``edgekit.models.preprocess(images)``: float32, (x - 128) / 128, so from -1 to 1.
         labels: integer (N,), an index into `class_names`.
         class_names: the names of the classes; with two classes, a sigmoid output near 1 means the second.
@@ -26,8 +27,14 @@ class Dataset:
         inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
         if inputs.dtype == np.uint8 and inputs.ndim != 4:
             raise InvalidValue(f"images must be uint8 of shape (N, H, W, C), got shape {inputs.shape}")
+        if inputs.dtype.kind in "biu" and inputs.ndim <= 2:  # rows of whole numbers, such as a truth table
+            inputs = inputs.astype(np.float32)
+        if labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)):
+            labels = labels.astype(np.int64)
         if inputs.dtype != np.uint8 and not np.issubdtype(inputs.dtype, np.floating):
-            raise InvalidValue(f"inputs must be uint8 images or floats, got {inputs.dtype}")
+            raise InvalidValue(f"inputs must be uint8 images (N, H, W, C) or real numbers, got {inputs.dtype}")
+        if labels.dtype.kind not in "biu":
+            raise InvalidValue(f"labels must be whole numbers, got {labels.dtype}")
         if labels.shape != inputs.shape[:1]:
             raise InvalidValue(f"{len(inputs)} inputs need labels of shape ({len(inputs)},), got {labels.shape}")
         if labels.size and not (labels.min() >= 0 and labels.max() < len(self.class_names)):

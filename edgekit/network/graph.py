@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgekit.errors import InvalidValue
+from edgekit.errors import InvalidType, InvalidValue
 from edgekit.network import windows
 from edgekit.network.ops import Op, Shape, op_macs, run_op
 from edgekit.network.pixels import advice
@@ -308,6 +308,26 @@ def check_numbers(network: Graph) -> None:
                 )
 
 
+def check_network(value: object, kind: type[Graph] = Graph) -> None:
+    """Refuse what is not a network.
+
+    Args:
+        value: what a caller gave as a network.
+        kind: `Network` where only a float network will do.
+
+    Raises:
+        TypeError: it is something else, such as a Keras model.
+    """
+    if isinstance(value, kind):
+        return
+    wanted = "an edgekit.network.Network" + ("" if kind is Network else " or a QuantizedNetwork")
+    if isinstance(value, Graph):
+        raise InvalidType(f"expected {wanted}, which computes with real numbers; got a {type(value).__name__}")
+    keras = any(base.__module__.startswith(("keras", "tf_keras")) for base in type(value).__mro__)
+    advice = ": edgekit.network.from_keras(model) makes the network of a Keras model" if keras else ""
+    raise InvalidType(f"expected {wanted}, got an object of type {type(value).__name__}{advice}")
+
+
 def with_ops(network: Network, ops: Iterable[Op]) -> Network:
     """The network with other ops over the same tensors."""
     return replace(network, ops=tuple(ops))
@@ -329,6 +349,7 @@ def map_weights(network: Network, change: Callable[[Op], np.ndarray]) -> Network
     Example:
         >>> rounded = map_weights(network, lambda op: np.round(op.weights))
     """
+    check_network(network, Network)
     ops = []
     for op in network.ops:
         if op.weights is not None:

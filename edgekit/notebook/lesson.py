@@ -89,7 +89,8 @@ def try_program(
         float array (N,): the program's scores.
 
     Raises:
-        ProgramError: the scores differ; the message guesses the reason and names the step of the program.
+        ProgramError: the scores differ, or a label does not belong to its score. The message guesses the reason and
+            names the step of the program.
         edgekit.firmware.BuildError: it does not compile.
     """
     import numpy as np
@@ -100,16 +101,28 @@ def try_program(
     try:
         with simulate(project) as simulated:
             if camera:
-                scores = [score for _, score, _ in watch(simulated, len(images))]
+                said = [(label, score) for label, score, _ in watch(simulated, len(images))]
             else:
-                scores = [simulated.classify(image).scores[0] for image in images]
+                said = [(each.label, each.scores[0]) for each in map(simulated.classify, images)]
     except BoardError as error:
         hint = ": is it the line with SerialImageProvider that you changed?" if "camera" in str(error) else ""
         raise ProgramError(f"{error}{hint}") from None
-    problem = _what_is_wrong(np.array(scores, float), quantized, images)
+    scores = np.array([score for _, score in said], float)
+    problem = _what_is_wrong(scores, quantized, images) or _wrong_label(said)
     if problem:
         raise ProgramError(problem)
-    return np.array(scores, float)
+    return scores
+
+
+def _wrong_label(said: list[tuple[str, float]]) -> str | None:
+    """A sentence on the first label that does not belong to its score; None if all do."""
+    for label, score in said:
+        right = "car" if score > 0.5 else "no car"
+        if label != right:
+            return (
+                f'it says "{label}" for a score of {score:.2f}: write_result gets "{right}" for it, as the text has it'
+            )
+    return None
 
 
 def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: "np.ndarray") -> str | None:
@@ -123,6 +136,10 @@ def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: 
     right = (pixels - 128) / 128
     if are_of(right):
         return None
+    if set(scores) == {0.0, 1.0}:
+        return "its score is only 0 or 1: read the model's output into `score` as it is, without rounding (4)"
+    if np.allclose(1 - scores, quantized.predict(right).ravel(), atol=1e-3):
+        return "its score is 1 minus the model's output: read the output into `score` as it is (4)"
     if not scores.any():
         return "its score is 0 for every image: is the model run (3), and its output read into `score` (4)?"
     if are_of(np.trunc(right)):

@@ -9,6 +9,7 @@ In a plain program nothing is remembered: making a project and opening a board c
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgekit.board import Board, BoardError, SerialTransport, TransportError, connect, ports, simulate
 from edgekit.firmware import FirmwareError, Project, observers
@@ -54,11 +55,13 @@ class Session:
     def project(self) -> Project:
         """Return the current project: the last one that was created or opened.
 
+        In a kernel that has made none yet, for example because it was restarted, it is the one beside the notebook.
+
         Raises:
-            FirmwareError: there is none yet.
+            FirmwareError: there is none yet, or there are several beside the notebook.
         """
         if self._project is None:
-            raise FirmwareError("there is no firmware project yet: make one with edgekit.firmware.create(...)")
+            self._project = _project_beside()
         return self._project
 
     def use(self, where: str | None = None) -> str | None:
@@ -113,6 +116,20 @@ class Session:
         if self._board is not None:
             self._board.close()
             self._board = None
+
+
+def _project_beside() -> Project:
+    """Open the only project in the current folder."""
+    found = []
+    for folder in sorted(Path().iterdir()):
+        with contextlib.suppress(FirmwareError, OSError):
+            found.append(Project(folder))
+    if len(found) > 1:
+        names = ", ".join(project.directory.name for project in found)
+        raise FirmwareError(f"there are several firmware projects here: open {names} with firmware.open_project(...)")
+    if not found:
+        raise FirmwareError("there is no firmware project yet: make one with edgekit.firmware.create(...)")
+    return found[0]
 
 
 this_notebook = Session()

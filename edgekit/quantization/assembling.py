@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InvalidValue
-from edgekit.network import OPS, WEIGHTED, Network
+from edgekit.network import OPS, WEIGHTED, Network, check_network
 from edgekit.quantization.formulas import QMAX, QMIN
 from edgekit.quantization.parameters import FIXED, Quantization, activation_quantization, by_channel, from_channels
 from edgekit.quantization.quantized import QuantizedNetwork
@@ -35,6 +35,7 @@ def assemble(network: Network, activations: Mapping[str, Any], weights: Mapping[
         ValueError: a number is missing, is not possible, or has another shape; the message names the op or tensor. Or
             the network has an LSTM.
     """
+    check_network(network, Network)
     network, leader = groups(network, FIXED)
     fixed = {op.output: FIXED[op.kind] for op in network.ops if op.kind in FIXED}
     source = {op.output: op.inputs[0] for op in network.ops if op.kind == "rescale"}

@@ -18,6 +18,7 @@ from edgekit.network import (
     as_results,
     by_name,
     check_input,
+    check_network,
 )
 from edgekit.quantization import formulas, integer, lstm
 from edgekit.quantization.formulas import QMAX, QMIN
@@ -104,6 +105,7 @@ def quantize(
         ValueError: the scheme is unknown, bits is out of range, the ranges are of another network, or an op's output
             would need a scale that it cannot have.
     """
+    check_network(network, Network)
     scheme = weights or scheme
     if scheme not in SCHEMES:
         raise InvalidValue(f"scheme is one of {', '.join(SCHEMES)}, got {scheme!r}")

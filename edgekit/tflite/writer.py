@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.network import OPS, Graph, Op
+from edgekit.network import OPS, Graph, Op, check_network
 from edgekit.quantization import QuantizedNetwork, channel_axis
 from edgekit.tflite.ops import ACTIVATION_CODES, OPERATORS, has_activation
 from edgekit.tflite.variables import VariableWriter
@@ -19,9 +19,13 @@ def to_bytes(network: Graph) -> bytes:
     Returns:
         bytes. Input and output have the network's type, and a batch of 1. States are variables.
 
+    Raises:
+        TypeError: it is no such network, for example a Keras model.
+
     Example:
         >>> pathlib.Path("xormodel.tflite").write_bytes(to_bytes(network))
     """
+    check_network(network)
     return Writer(network).to_bytes()
 
 

@@ -137,6 +137,8 @@ class Student:
     def _reference(self, value):
         if isinstance(value, Stand):
             return {"ref": [value._number, "", False]}
+        if isinstance(value, Iterator):  # of a test: the notebook gets one that can also be read only once
+            return {"iter": [self.encode(item) for item in value]}
         raise TypeError(
             f"cannot hand a {type(value).__name__} to the notebook: only plain data, arrays and its own objects"
         )

@@ -1,6 +1,7 @@
 """Releases a lesson to students: lessons/NAME -> source/NAME -> notebooks/NAME."""
 
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,8 @@ from typing import Any
 
 from nbgrader.preprocessors import ClearSolutions
 
-from grader.lesson.source import dump, read_lesson
+from edgekit.notebook.checks import HINTS
+from grader.lesson.source import dump, read_hints, read_lesson
 from grader.paths import Course
 
 _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
@@ -26,7 +28,7 @@ class ClearLessonSolutions(ClearSolutions):
         stubs = self.code_stub
         try:
             if foreign:
-                self.code_stub = stubs | {language: "// YOUR CODE HERE"}
+                self.code_stub = stubs | {language: "// TODO: your code"}
             cell.source, own = _own_stubs(cell.source, self.begin_solution_delimeter, self.end_solution_delimeter)
             return super()._replace_solution_region(cell, language) or own
         finally:
@@ -60,6 +62,7 @@ def build(course: Course, name: str) -> Path:
     lesson = course.lesson(name)
     text = dump(read_lesson(lesson))
     copy_lesson(lesson.parent, course.source(name), without=lesson.name)
+    _write_hints(lesson, course.source(name))
     notebook = course.source_notebook(name)
     notebook.write_text(text, encoding="utf-8")
     return notebook
@@ -90,8 +93,15 @@ def release(course: Course, name: str, target: Path | None = None) -> Path:
         if step is not SaveCells:
             notebook, resources = step().preprocess(notebook, resources)
     copy_lesson(lesson.parent, target, without=lesson.name)
+    _write_hints(lesson, target)
     (target / f"{name}.ipynb").write_text(dump(notebook), encoding="utf-8")
     return target
+
+
+def _write_hints(lesson: Path, target: Path) -> None:
+    hints = read_hints(lesson)
+    if hints:
+        (target / HINTS).write_text(json.dumps(hints, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def copy_lesson(folder: Path, target: Path, without: str = "") -> None:

@@ -1,7 +1,8 @@
 """Makes the nbgrader notebook of a lesson, which is written as text that reads well in a review.
 
 The text is MyST Markdown (jupytext's ``md:myst``). One option marks what a cell is to the grader
-(docs/authoring.md): ``:solution: ID``, ``:test: ID`` and ``:answer: ID`` with ``:points:``, ``:locked: ID``.
+(docs/authoring.md): ``:solution: ID``, ``:test: ID`` and ``:answer: ID`` with ``:points:``, ``:locked: ID``. The first
+line of a check names its task and its points (`edgekit.notebook.checks`).
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import jupytext
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
+from edgekit.notebook.checks import Check
 from grader.paths import LessonError
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -28,6 +30,10 @@ _GRADE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 # Text that lessons share: ```{include} ../shared/NAME.md``` on two lines stands for that file's text.
 _INCLUDE = re.compile(r"^```\{include\}[ \t]+(\S+)[ \t]*\n```[ \t]*$", re.MULTILINE)
+# The hints to a task, a numbered list: ```{hints} TASK ... ```. They are no part of the notebook.
+_HINTS = re.compile(r"^```\{hints\}[ \t]+(\S+)[ \t]*\n(.*?)^```[ \t]*\n?", re.MULTILINE | re.DOTALL)
+_STEPS = 3  # where to look, the idea, nearly the answer
+_HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS.*?^### END HIDDEN TESTS", re.MULTILINE | re.DOTALL)
 
 
 def lesson_text(path: Path) -> str:
@@ -42,18 +48,38 @@ def lesson_text(path: Path) -> str:
     return _INCLUDE.sub(included, path.read_text(encoding="utf-8"))
 
 
+def read_hints(path: Path) -> dict[str, list[str]]:
+    """The hints to each task of the lesson at ``path``, in the order of the lesson.
+
+    Raises LessonError where a task has other than three hints, or twice.
+    """
+    hints: dict[str, list[str]] = {}
+    for task, text in _HINTS.findall(lesson_text(path)):
+        steps = [" ".join(step.split()) for step in re.split(r"^[0-9]+\.[ \t]", text, flags=re.MULTILINE)[1:]]
+        if len(steps) != _STEPS or task in hints:
+            raise LessonError(
+                f"{path.name}: the hints to {task!r}: expected one numbered list of {_STEPS} in the lesson"
+            )
+        hints[task] = steps
+    return hints
+
+
 def read_lesson(path: Path) -> NotebookNode:
     """The nbgrader source notebook of the lesson at ``path``, the same bytes for the same text.
 
     Raises LessonError where a marker is wrong, doubled, or lacks its points.
     """
     try:
-        lesson = jupytext.reads(lesson_text(path), fmt="md:myst")
+        lesson = jupytext.reads(_HINTS.sub("", lesson_text(path)), fmt="md:myst")
     except Exception as error:  # MyST's and YAML's parsers have no common error class
         raise LessonError(f"{path}: not readable as MyST Markdown: {error}") from error
     grade_ids: set[str] = set()
     cell_ids: set[str] = set()
     cells = [_cell(cell, path.name, grade_ids, cell_ids) for cell in lesson.cells]
+    _mark_checks(cells, path.name)
+    for task in read_hints(path):
+        if task not in grade_ids:
+            raise LessonError(f"{path.name} has hints to {task!r}, but no such task")
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
@@ -71,6 +97,8 @@ def _cell(cell: NotebookNode, lesson: str, grade_ids: set[str], cell_ids: set[st
     options = dict(cell.metadata)
     tags = options.pop("tags", None)
     metadata = {"tags": tags} if tags else {}
+    if "checks" in options:
+        metadata["checks"] = str(options.pop("checks"))  # until `_mark_checks`
     marks = [kind for kind in _KINDS if kind in options]
     if len(marks) > 1:
         raise LessonError(f"{where}: one of {', '.join(_KINDS)}, not several ({', '.join(marks)})")
@@ -80,10 +108,34 @@ def _cell(cell: NotebookNode, lesson: str, grade_ids: set[str], cell_ids: set[st
         raise LessonError(f"{where}: holds a solution or hidden tests, so it needs :solution: ID or :test: ID")
     if options:
         raise LessonError(
-            f"{where}: unknown option {', '.join(map(repr, options))}; known: {', '.join(_KINDS)}, points, tags"
+            f"{where}: unknown option {', '.join(map(repr, options))}; known: {', '.join(_KINDS)}, points, checks, tags"
         )
     make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
     return make(cell.source, metadata=metadata, id=_cell_id(cell, metadata, cell_ids))
+
+
+def _mark_checks(cells: list[NotebookNode], lesson: str) -> None:
+    """Write into the first line of each check what it is. A cell that runs the check of another one is named for it."""
+    tests = [cell for cell in cells if _is_test(cell)]
+    ids = [cell.metadata["nbgrader"]["grade_id"] for cell in tests]
+    total = sum(cell.metadata["nbgrader"]["points"] for cell in tests)
+    instead = {cell.metadata.pop("checks"): cell for cell in cells if "checks" in cell.metadata}
+    if unknown := set(instead) - set(ids):
+        raise LessonError(f"{lesson}: :checks: {', '.join(sorted(unknown))}: there is no such test")
+    for number, (grade_id, test) in enumerate(zip(ids, tests, strict=True), 1):
+        cell = instead.get(grade_id, test)
+        shown = _HIDDEN.sub("", cell.source)
+        if all(line.startswith("#") or not line.strip() for line in shown.splitlines()):
+            continue  # nothing that the reader could run
+        points = test.metadata["nbgrader"]["points"]
+        check = Check(grade_id.removesuffix("_check"), points, total, number, len(tests))
+        cell.source = f"{check.first_line}\n{cell.source}"
+        cell.metadata["jupyter"] = {"source_hidden": True}  # it is to be run, not to be read; its first line is shown
+
+
+def _is_test(cell: NotebookNode) -> bool:
+    marks = cell.metadata.get("nbgrader", {})
+    return bool(marks.get("grade") and not marks["solution"])
 
 
 def _nbgrader(kind: str, options: dict, cell: NotebookNode, where: str, grade_ids: set[str]) -> dict:

@@ -37,8 +37,17 @@ def test_a_dataset_checks_that_its_parts_fit():
         datasets.Dataset(np.zeros((2, 2)), [0, 2], ("a", "b"))
     with pytest.raises(ValueError, match="N, H, W, C"):
         datasets.Dataset(np.zeros((2, 2), np.uint8), [0, 1], ("a", "b"))
-    with pytest.raises(ValueError, match="uint8 images or floats"):
-        datasets.Dataset(np.zeros((2, 2), int), [0, 1], ("a", "b"))
+    with pytest.raises(ValueError, match="uint8 images"):
+        datasets.Dataset(np.zeros((2, 8, 8, 3), int), [0, 1], ("a", "b"))
+    with pytest.raises(ValueError, match="labels must be whole numbers"):
+        datasets.Dataset(np.zeros((2, 2)), ["0", "1"], ("a", "b"))
+
+
+def test_rows_of_whole_numbers_become_real_numbers_and_labels_may_be_written_with_a_point():
+    data = datasets.Dataset([[0, 1], [1, 1]], [1.0, 0.0], ("0", "1"))
+    assert data.inputs.dtype == np.float32
+    assert data.labels.tolist() == [1, 0]
+    assert data.labels.dtype.kind == "i"
 
 
 def test_rows_are_chosen_as_from_an_array():

@@ -185,6 +185,15 @@ def test_a_stand_in_shows_data_and_is_never_believed(agent):
         values["f"](open)
 
 
+def test_an_iterator_of_a_test_can_be_read_once_in_the_notebook_too(agent):
+    def twice(batches):
+        return [list(batches), list(batches)]
+
+    f = Direct(agent, {"f": twice}).names(["f"])["f"]
+    assert f(iter([{"a": 1}, {"a": 2}])) == [[{"a": 1}, {"a": 2}], []]
+    assert f([1]) == [[1], [1]]
+
+
 def test_an_error_of_the_students_arrives_as_what_it_is_but_never_ends_the_tests(agent):
     class OwnError(KeyError):
         pass

@@ -2,7 +2,8 @@
 
 Runs the lesson's cells once with its solutions; then, for every test, each answer takes the place of the solution. The
 answers cross to the test as they do when a notebook is graded (`edgekit_agent`, `edgekit_wire`), but in this process,
-so that hundreds of them take a minute. Prints JSON: for every test its points and the score of every answer.
+so that hundreds of them take a minute. Prints JSON: for every test its points and, for every answer, its score, what
+the test said, and for right and wrong ones what the part of the test that students see says by itself.
 """
 
 import json
@@ -18,6 +19,10 @@ import edgekit_agent  # noqa: E402
 import numpy as np  # noqa: E402
 from answers_table import FUNCTIONS, TEXTS, VALUES  # noqa: E402
 
+from edgekit import firmware  # noqa: E402
+from edgekit.errors import EdgekitError  # noqa: E402
+from edgekit.notebook.checks import Check  # noqa: E402
+from edgekit.notebook.lesson import try_program  # noqa: E402
 from grader.for_tests import xor_network  # noqa: E402
 from grader.grading import session, trusted  # noqa: E402
 from grader.grading.run import _library_names  # noqa: E402
@@ -81,8 +86,10 @@ class _AsKeras:
 
     def __init__(self, model):
         self._weights = model.get_weights()
+        self.asked = 0
 
-    def __call__(self, row):
+    def classify(self, row):
+        self.asked += 1
         return types.SimpleNamespace(scores=xor_network.outputs(self._weights, np.array([row], np.float32))[0])
 
 
@@ -98,7 +105,7 @@ def lesson_states(name):
         if marks.get("grade"):
             before[marks["grade_id"]] = dict(names)
         elif marks.get("grade_id") == "on_board":
-            names["device"] = types.SimpleNamespace(classify=_AsKeras(names["model"]))
+            names["device"] = _AsKeras(names["model"])
         elif marks.get("grade_id") == "float_network":
             from grader.for_tests import car_network
 
@@ -117,10 +124,46 @@ def score(test, names, cells, library):
     trusted._cells = trusted._Cells()
     trusted.run_test(json.dumps(test))
     said = json.loads(trusted.result())
-    return (said["score"] or 0.0), said["failure"] and said["failure"]["message"]
+    failure = said["failure"]
+    if failure and failure["name"] not in ("AssertionError", "CheckError", "HiddenCheckFailed"):
+        return (said["score"] or 0.0), f"{failure['name']}: {failure['message']}"
+    return (said["score"] or 0.0), failure and failure["message"]
 
 
-def recorded(function, name, shown_part):
+def shown_part(source):
+    """What students see of a test."""
+    return re.sub(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", "", source, flags=re.DOTALL)
+
+
+class Trials:
+    """The cells that try a program before its test does, and a project for them."""
+
+    def __init__(self, notebook, folder):
+        self._folder, self._project = folder, None
+        self.cells = {
+            check.task: cell
+            for cell in notebook.cells
+            if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")
+            if (check := Check.of(cell.source))
+        }
+
+    def says(self, task, names, text):
+        """What the cell of a task says of the program in ``text``; None if it finds nothing wrong."""
+        app = names["model_files"][0].stem
+        self._project = self._project or firmware.create(app, self._folder, names["model_files"])
+        self._project.write("src/main.cpp", text.partition("\n")[2] + "\n")
+        own = names | {"project": self._project, "try_program": try_program}
+        own["firmware"] = types.SimpleNamespace(create=lambda *_: self._project)
+        if app == "carclassifier":
+            own["some"] = names["test"].images[:8]
+        try:
+            exec(compile(self.cells[task].source, "try", "exec"), own)
+        except (AssertionError, EdgekitError) as error:
+            return str(error)
+        return None
+
+
+def recorded(function, name, shown):
     """A function that knows the answers that the shown part of its test asks for, and no others."""
     known = {}
 
@@ -128,7 +171,7 @@ def recorded(function, name, shown_part):
         known[repr((args, kwargs))] = function(*args, **kwargs)
         return known[repr((args, kwargs))]
 
-    shown_part(name, record)
+    shown(name, record)
     return lambda *args, **kwargs: known.get(repr((args, kwargs)), np.empty(0))
 
 
@@ -173,6 +216,7 @@ def main(name):
     marked = {c.metadata["nbgrader"]["grade_id"]: c for c in notebook.cells if "nbgrader" in c.metadata}
     cells = {grade_id: cell.source for grade_id, cell in marked.items()}
     plans = test_names.plan(notebook, {grade_id: cells[grade_id] for grade_id in before})
+    trials = Trials(notebook, Path("firmware_of_trials").resolve())
     results = {}
     for grade_id, names in before.items():
         task, points = grade_id.removesuffix("_check"), marked[grade_id].metadata["nbgrader"]["points"]
@@ -181,14 +225,14 @@ def main(name):
             **{"student": plans[grade_id].student, "imports": plans[grade_id].imports},
         }
 
-        def shown_part(function, record, request=request, names=names):
-            shown = re.sub(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", "", request["source"], flags=re.DOTALL)
-            score(request | {"source": shown}, names | {function: record}, cells, library)
+        def shown(function, record, request=request, names=names):
+            part = request | {"source": shown_part(request["source"])}
+            score(part, names | {function: record}, cells, library)
 
         looked_up = [
             (
                 ("forged", f"{function}: the shown answers"),
-                {function: recorded(names[function], function, shown_part)},
+                {function: recorded(names[function], function, shown)},
                 cells[task],
             )
             for function in FUNCTIONS.get(task, ())
@@ -197,7 +241,16 @@ def main(name):
         results[grade_id] = {"points": points, "answers": []}
         for (kind, what), changed, text in [*answers_to(name, task, names, cells[task]), *looked_up]:
             got, said = score(request, names | changed, cells | {task: text}, library)
-            results[grade_id]["answers"].append([kind, what, got, said])
+            if kind == "forged":
+                seen = None
+            elif task in trials.cells and name == "carclassifier_hard":  # the car lessons share these
+                seen = None if kind == "right" else "It is tried with the answers to carclassifier_easy."
+            elif task in trials.cells:
+                seen = trials.says(task, names | changed, text)
+            else:
+                part = request | {"source": shown_part(request["source"])}
+                _, seen = score(part, names | changed, cells | {task: text}, library)
+            results[grade_id]["answers"].append([kind, what, got, said, seen])
     print(json.dumps(results))
 
 

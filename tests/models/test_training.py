@@ -80,3 +80,15 @@ def test_stopping_by_hand_keeps_what_was_learned():
 
     history = training.fit(models.xor_mlp(), datasets.load("xor"), callbacks=[Stop()], progress=False)
     assert len(history["loss"]) == 5
+
+
+def test_a_second_training_begins_anew_unless_it_is_told_to_go_on():
+    model, xor = models.xor_mlp(), datasets.load("xor")
+    first = training.fit(model, xor, epochs=4, seed=1, progress=False)["loss"]
+    assert training.fit(model, xor, epochs=4, seed=1, progress=False)["loss"] == first
+    further = training.fit(model, xor, epochs=4, seed=1, go_on=True, progress=False)["loss"]
+    assert further[0] < first[-1]
+    weights = model.get_weights()
+    assert training.fit(model, xor, epochs=4, seed=1, progress=False)["loss"] == first
+    model.set_weights(weights)  # as a user may: they are the start then
+    assert training.fit(model, xor, epochs=1, seed=1, progress=False)["loss"][0] < first[-1]

@@ -61,6 +61,12 @@ def test_a_right_program_gives_the_networks_scores_from_camera_and_computer(proj
             [("        model.invoke();\n", ""), ("        for (int i", "        model.invoke();\n        for (int i")],
             "each score belongs to the image before",
         ),
+        (
+            [("float score = model.output(0);", "float score = model.output(0) > 0.5f;")],
+            r"only 0 or 1: .* without rounding",
+        ),
+        ([("float score = model.output(0);", "float score = 1 - model.output(0);")], "1 minus the model's output"),
+        ([('score > 0.5f ? "car"', 'score > 2 ? "car"')], 'it says "no car" for a score of 0.*gets "car" for it'),
         ([("serial.write_result", "if (score > 2) serial.write_result")], "0 verdicts in 10 seconds, not 8"),
     ],
 )

@@ -1,5 +1,6 @@
 """A notebook has a current project and a current board; a plain program has neither, and its modules stay unchanged."""
 
+import shutil
 import subprocess
 import sys
 
@@ -115,6 +116,19 @@ def test_old_notebooks_find_the_session_under_its_former_names(project):
     finally:
         this_notebook.stop_listening()
         this_notebook.use()
+
+
+def test_a_kernel_that_was_restarted_finds_the_project_beside_the_notebook(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a file").write_text("")
+    (tmp_path / "a folder").mkdir()
+    with pytest.raises(firmware.FirmwareError, match="there is no firmware project yet"):
+        Session().project()
+    shutil.copytree(project.directory, tmp_path / "firmware")
+    assert Session().project().directory == tmp_path / "firmware"
+    shutil.copytree(project.directory, tmp_path / "other")
+    with pytest.raises(firmware.FirmwareError, match=r"several firmware projects here: open firmware, other with"):
+        Session().project()
 
 
 def test_a_name_that_never_was_is_an_attribute_error():

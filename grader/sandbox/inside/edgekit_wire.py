@@ -2,8 +2,8 @@
 
 Numbers, strings, None and True stand for themselves; everything else is an object with one key, its kind:
 ``{"list": [...]}``, ``{"tuple": [...]}``, ``{"set": [...]}``, ``{"dict": [[key, value], ...]}``, ``{"bytes": base64}``,
-``{"float": "nan"}``, ``{"complex": [real, imaginary]}``, ``{"slice": [start, stop, step]}``,
-``{"path": "..."}``, ``{"ellipsis": true}``,
+``{"iter": [...]}`` (a test's argument that is read once), ``{"float": "nan"}``, ``{"complex": [real, imaginary]}``,
+``{"slice": [start, stop, step]}``, ``{"path": "..."}``, ``{"ellipsis": true}``,
 ``{"array": [dtype, shape, base64]}``, ``{"scalar": [dtype, base64]}`` and, for what is not plain data,
 ``{"ref": [number, type name, callable]}``. Decoding makes exact built-in types, NumPy arrays and paths without a file
 system, nothing else.
@@ -126,6 +126,9 @@ class Decoder:
 
     def _set(self, content, depth):
         return set(self._items(content, depth))
+
+    def _iter(self, content, depth):
+        return iter(self._items(content, depth))
 
     def _slice(self, content, depth):
         return slice(*self._items(content, depth))

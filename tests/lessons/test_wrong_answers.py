@@ -1,6 +1,10 @@
-"""No forged or wrong answer to a task of a lesson gets all its points, and right ones do, however they are written."""
+"""No forged or wrong answer to a task of a lesson gets all its points, and right ones do, however they are written.
+
+What students see of a check says so too: a wrong answer is refused there in a sentence, and a right one passes.
+"""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -11,7 +15,7 @@ TASKS = {"xormodel": 8, "carclassifier_easy": 18, "carclassifier_hard": 18}
 
 
 @pytest.mark.parametrize("lesson", TASKS)
-def test_no_forged_or_wrong_answer_gets_all_points_and_right_ones_do(lesson, tmp_path):
+def test_no_forged_or_wrong_answers_get_all_points_and_wrong_answers_are_refused_in_sight(lesson, tmp_path):
     for tool in ("bwrap", "g++"):
         require(tool)
     command = [sys.executable, str(ROOT / "tests" / "lessons" / "answers.py"), lesson]
@@ -21,8 +25,13 @@ def test_no_forged_or_wrong_answer_gets_all_points_and_right_ones_do(lesson, tmp
     assert len(tests) == TASKS[lesson]
     for name, test in tests.items():
         got = {kind: [] for kind in ("forged", "wrong", "right")}
-        for kind, what, points, said in test["answers"]:
+        for kind, what, points, said, seen in test["answers"]:
             got[kind].append(what)
+            if kind == "wrong":
+                assert seen, f"{name}: {what}: nothing that students see says that it is wrong"
+                assert len(seen.split()) >= 4, f"{name}: {what}: not a sentence: {seen}"
+                assert not re.match(r"\w*(Error|Exception)\b", seen), f"{name}: {what}: not a sentence: {seen}"
+            assert kind != "right" or not seen, f"{name}: {what}: right, but what students see says: {seen}"
             assert (points == test["points"]) == (kind == "right"), f"{name}: {kind}: {what}: {points} points, {said}"
         assert got["forged"], name
         assert len(got["wrong"]) >= 6, name
