@@ -43,11 +43,12 @@ class Benchmark:
         labels: (N,) the true classes.
         answers: (N,) the classes that the board chose: with one score, 1 if it is above one half; else the highest.
         scores: float32 (N, outputs).
-        microseconds: (N,) the time of one inference, measured on the board.
+        microseconds: (N,) the time of one inference, measured by the board.
         milliseconds: (N,) the same with sending and receiving, measured on the computer.
         wanted: number of images to send; more than N if the benchmark was interrupted.
         wrong: number of images whose scores differ from the reference network's; None without a reference.
         path: of the results file.
+        simulated: whether the board was a program on this computer, so that the times are this computer's.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Benchmark:
     wanted: int
     wrong: int | None
     path: Path
+    simulated: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -90,8 +92,9 @@ class Benchmark:
             note += f", {self.wrong} wrong (against the same network in Python)"
         if len(self):
             low, middle, high = np.percentile(self.microseconds, (5, 50, 95)) / 1000
+            where = "this computer, not on a board" if self.simulated else "the board"
             note += (
-                f". Accuracy {self.accuracy:.1%}. An inference takes {middle:.1f} ms on the board ({low:.1f} to "
+                f". Accuracy {self.accuracy:.1%}. An inference takes {middle:.1f} ms on {where} ({low:.1f} to "
                 f"{high:.1f} for nine of ten), {np.median(self.milliseconds):.0f} ms with sending and receiving."
             )
         return Table(columns, rows, f"{self.model} on {len(self)} images", note)
@@ -198,6 +201,7 @@ def run(
         wanted=count,
         wrong=wrong,
         path=path,
+        simulated=device.simulated,
     )
 
 

@@ -1,7 +1,6 @@
 """JupyterLab in headless Chromium, for tests that look at a notebook as a student does."""
 
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -10,6 +9,8 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+
+from edgekit.start.server import environment
 
 _SETTINGS = {
     # All cells stay in the page, so that what is scrolled out of sight is looked at too.
@@ -50,7 +51,7 @@ class Lab:
                 *(f"--ServerApp.root_dir={self.folder}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
                 f"--IdentityProvider.token={token}",
             ],
-            env=os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(self.scratch / "settings")},
+            env=environment() | {"JUPYTERLAB_SETTINGS_DIR": str(self.scratch / "settings")},
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )

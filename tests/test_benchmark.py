@@ -64,6 +64,7 @@ def test_every_answer_is_counted_and_in_the_file(board, net, scenes, tmp_path):
     assert [float(row["scores"]) for row in written] == scores[:, 0].tolist()
     assert [int(row["label"]) for row in written] == scenes.labels.tolist()
     assert "40 of 40 images answered, 0 lost, 0 wrong" in str(result)
+    assert "ms on this computer, not on a board (" in str(result)
     assert "<table>" in result._repr_html_()
 
 

@@ -148,7 +148,7 @@ class Board:
                 heard = time.monotonic()
             elif frame.transfer == transfer:
                 if frame.type == protocol.RESULT:
-                    return protocol.parse_result(frame.payload)
+                    return replace(protocol.parse_result(frame.payload), simulated=self.simulated)
                 if frame.type == protocol.ERROR:
                     raise BoardError(f"{self.name} says: {protocol.parse_error(frame.payload)}")
                 if frame.type == protocol.MISSING:

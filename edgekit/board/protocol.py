@@ -259,17 +259,20 @@ class Result:
 
     Attributes:
         scores: float32 array, shape (n,): real values.
-        microseconds: the network's time, measured on the board.
+        microseconds: the network's time, measured by the board.
         label: the application's verdict in words; may be empty.
+        simulated: whether the board is a program on this computer, whose time it is then.
     """
 
     scores: np.ndarray
     microseconds: int
     label: str = ""
+    simulated: bool = False
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{score:.4f}" for score in self.scores)
-        return f"{self.label + ': ' if self.label else ''}{scores} ({self.microseconds:,} µs on the board)"
+        where = "this computer" if self.simulated else "the board"
+        return f"{self.label + ': ' if self.label else ''}{scores} ({self.microseconds:,} µs on {where})"
 
 
 def parse_ready(payload: bytes) -> Info:

@@ -38,8 +38,10 @@ __all__ = [
 HINTS = "hints.json"  # beside the notebook: the hints to each task, from the lesson's text
 _MARK = re.compile(r"# Check of (\w+): ([0-9.]+) of ([0-9.]+) points, task ([0-9]+) of ([0-9]+)\.?\s*$")
 # What mistakes in a lesson raise; errors of the syntax are shown by IPython itself.
-_EXPLAINED = (ArithmeticError, AssertionError, AttributeError, EdgekitError, LookupError, NameError, RuntimeError)
-_EXPLAINED += (TypeError, ValueError, OSError)
+_EXPLAINED: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, AttributeError, EdgekitError, LookupError),
+    *(NameError, OSError, RuntimeError, TypeError, ValueError),
+)
 _RUN_ABOVE = "Run > Run All Above Selected Cell"
 
 
@@ -229,10 +231,15 @@ class Check:
 
 
 class Lesson:
-    """How far the notebook's reader is: which checks passed, and which hints were given."""
+    """How far the notebook's reader is: which checks passed, and which hints were given.
+
+    Attributes:
+        current: the check that runs, or ran last; None before the first.
+        is_checking: whether a check runs now.
+    """
 
     def __init__(self) -> None:
-        self.current: Check | None = None  # the check that runs, or ran last
+        self.current: Check | None = None
         self.is_checking = False
         self._passed: dict[str, float] = {}
         self._said: tuple[float, int] | None = None

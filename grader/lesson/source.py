@@ -96,7 +96,14 @@ def _cell(cell: NotebookNode, lesson: str, grade_ids: set[str], cell_ids: set[st
     where = f"{lesson}, cell starting {cell.source.strip().splitlines()[0] if cell.source.strip() else '(empty)'!r}"
     options = dict(cell.metadata)
     tags = options.pop("tags", None)
-    metadata = {"tags": tags} if tags else {}
+    metadata: dict = {}
+    if tags and "folded" in tags:
+        if not cell.source.startswith("# "):
+            raise LessonError(f"{where}: a folded cell begins with a comment, a sentence that says what it does")
+        tags = [tag for tag in tags if tag != "folded"]
+        metadata["jupyter"] = {"source_hidden": True}
+    if tags:
+        metadata["tags"] = tags
     if "checks" in options:
         metadata["checks"] = str(options.pop("checks"))  # until `_mark_checks`
     marks = [kind for kind in _KINDS if kind in options]

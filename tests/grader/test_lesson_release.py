@@ -122,6 +122,7 @@ def test_lessons_share_text_with_its_tasks(tmp_path):
         ("```{code-cell}\n### BEGIN SOLUTION\n### END SOLUTION\n```", "needs :solution: ID"),
         ("```{code-cell}\n:test: a\n:solution: b\n\n```", "not several (solution, test)"),
         ('+++ {"test": "a", "points": 1}\n\nprose', "must be a code cell"),
+        ("```{code-cell}\n:tags: [folded]\n\nx = 1\n```", "a folded cell begins with a comment"),
         ("```{code-cell}\n:locked: a\n:checks: b\n\n```", ":checks: b: there is no such test"),
         (f"{TASK}\n```{{hints}} b\n1. x\n2. y\n3. z\n```", "has hints to 'b', but no such task"),
         (f"{TASK}\n```{{hints}} a\n1. x\n2. y\n```", "the hints to 'a': expected one numbered list of 3"),

@@ -29,7 +29,9 @@ def test_a_program_goes_from_the_cell_to_the_simulated_board(shell, capsys):
     assert "compiles" in capsys.readouterr().out
     assert shell.run_cell("%flash").success
     assert "simulated board" in capsys.readouterr().out
-    assert shell.run_cell("%board 0 1").result.scores == pytest.approx([1])
+    result = shell.run_cell("%board 0 1").result
+    assert result.scores == pytest.approx([1])
+    assert repr(result).endswith("µs on this computer)")
     assert shell.run_cell("%monitor 0.2").success
     assert "1.0000 in" in capsys.readouterr().out
     assert shell.run_cell("%board").success

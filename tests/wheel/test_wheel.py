@@ -34,6 +34,8 @@ def test_the_wheel_carries_the_lessons_and_says_that_it_has_types(wheel):
     assert {f"edgekit/lessons/{name}/{name}.ipynb" for name in available()} <= set(names)
     assert "edgekit/py.typed" in names
     assert "edgekit/start/lab/labconfig/page_config.json" in names
+    assert "edgekit/start/lab/kernels/python3/kernel.json" in names
+    assert "edgekit/lessons/xormodel/hints.json" in names
 
 
 def test_the_wheel_leaves_out_how_scenes_and_weights_were_made(wheel):
