@@ -11,6 +11,11 @@ from conftest import ROOT, require
 from lab import Lab
 
 
+# The cells that are shown as C++ with line numbers.
+_CPP = """return [...document.querySelectorAll('.jp-CodeCell')].filter(cell =>
+    cell.querySelector('.cm-content[data-language="cpp"]') && cell.querySelector('.cm-lineNumbers')).length"""
+
+
 def try_in_jupyterlab(name, pictures, said, folder):
     """Run the solution in JupyterLab; there must be no error, so many pictures, and these words in the outputs.
 
@@ -25,6 +30,7 @@ def try_in_jupyterlab(name, pictures, said, folder):
     subprocess.run([sys.executable, "-m", "grader", "build", name], cwd=ROOT, check=True)
     (folder / "lesson").mkdir()
     shutil.copy(ROOT / "grader" / "course" / "source" / name / f"{name}.ipynb", folder / "lesson")
+    notebook = (folder / "lesson" / f"{name}.ipynb").read_text()
     with Lab(folder / "lesson", folder) as lab:
         lab.open(f"{name}.ipynb")
         lab.run_all(seconds=420)
@@ -35,6 +41,7 @@ def try_in_jupyterlab(name, pictures, said, folder):
         assert "Traceback" not in text, text
         assert not any("Error" in error for error in errors), errors
         assert not [words for words in said if words not in text]
+        assert lab.browser.execute_script(_CPP) == notebook.count("%%firmware src/main.cpp")
         drawn = find("css selector", ".jp-OutputArea-output img")
         assert len(drawn) == pictures
         assert all(picture.get_property("naturalWidth") > 300 for picture in drawn)
