@@ -10,7 +10,6 @@ import sys
 from conftest import ROOT, require
 from lab import Lab
 
-
 # The cells that are shown as C++ with line numbers.
 _CPP = """return [...document.querySelectorAll('.jp-CodeCell')].filter(cell =>
     cell.querySelector('.cm-content[data-language="cpp"]') && cell.querySelector('.cm-lineNumbers')).length"""

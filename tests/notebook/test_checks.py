@@ -129,7 +129,7 @@ def test_numbers_says_what_is_missing_of_an_answer():
 
 def test_same_names_the_mistake_or_the_first_number_that_differs():
     checks.same([0.1 + 0.2], [0.3], "the sum", atol=1e-9)
-    with pytest.raises(checks.CheckError, match="take np.rint"):
+    with pytest.raises(checks.CheckError, match=r"take np\.rint"):
         checks.same([1, 2], [2, 3], "q", mistakes={"take np.rint": [1, 2], "take np.ceil": [9, 9]})
     with pytest.raises(checks.CheckError, match=r"q should be \[2, 3\], yours: \[1, 3\]"):
         checks.same([1, 3], [2, 3], "q")
