@@ -289,6 +289,8 @@ class Board:
         return None
 
     def _silence(self) -> str:
+        if said := self._reader.last_words():  # also of a board that starts, fails and starts again
+            return f"{self.name} does not answer; its program stopped with: {said}"
         if self.simulated:
             return f"{self.name} does not answer: does main.cpp's loop reach input.next()?"
         return (

@@ -2,7 +2,7 @@
 
 import random
 
-from edgekit.board.transport import Transport
+from edgekit.board.transport import Transport, TransportError
 
 
 class FaultyTransport(Transport):
@@ -11,7 +11,8 @@ class FaultyTransport(Transport):
     Args:
         transport: the line to the board.
         rate: probability that a byte is damaged.
-        reset_rate: probability that the board is reset after a byte, for example in the middle of a frame.
+        reset_rate: probability that the board is reset after a byte, for example in the middle of a frame; of no effect
+            on a line without a reset.
         seed: the same seed gives the same faults for the same bytes.
 
     Attributes:
@@ -33,8 +34,11 @@ class FaultyTransport(Transport):
         if self._reset_rate and self._random.random() < self._reset_rate * len(data):
             at = self._random.randrange(len(data) + 1)
             self._transport.write(data[:at])
-            self._transport.reset_board()
-            self.resets += 1
+            try:
+                self._transport.reset_board()
+                self.resets += 1
+            except TransportError:
+                self._reset_rate = 0.0  # this line has no reset: damage the bytes only
             data = data[at:]
         self._transport.write(data)
 

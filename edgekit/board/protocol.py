@@ -6,6 +6,7 @@ tests/board/test_protocol.py checks that both sides agree. COBS is Cheshire and 
 Stuffing (1999).
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -169,11 +170,20 @@ class Reader:
         lines = (self._text + self._pending).decode("utf-8", "replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "")
 
+    def last_words(self) -> str:
+        """Return the last line in which a program says why it fails, and keep it; empty if there is none."""
+        lines = (self._text + self._pending).decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if _FAILURE.search(line)), "")
+
     def _keep_text(self) -> None:
         # Bytes of a broken frame would be noise in a log.
         if not any(byte < 32 and byte not in b"\t\r\n\x1b" for byte in self._pending):
             self._text += self._pending.replace(b"\r\n", b"\n")
             del self._text[:-_LONGEST_TEXT]
+
+
+# How edgekit's applications, and ESP-IDF's panic handler, say why they stop.
+_FAILURE = re.compile(r"^error: |Guru Meditation Error|abort\(\) was called|assert failed|stack overflow")
 
 
 def _looks_like_text(start: bytes | bytearray) -> bool:

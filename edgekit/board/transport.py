@@ -126,10 +126,19 @@ class SerialTransport(Transport):
         self._serial.baudrate = baud
 
     def reset_board(self) -> None:
-        """Restart the board by its reset line, as PlatformIO's and Espressif's tools do."""
-        self._serial.rts = True
-        time.sleep(0.1)
-        self._serial.rts = False
+        """Restart the board by its reset line, as PlatformIO's and Espressif's tools do.
+
+        Raises:
+            TransportError: the port has no such line, as a pseudo-terminal, or is gone.
+        """
+        import serial
+
+        try:
+            self._serial.rts = True
+            time.sleep(0.1)
+            self._serial.rts = False
+        except (serial.SerialException, OSError) as error:
+            raise TransportError(f"{self.name} has no reset line ({error})") from None
 
     def close(self) -> None:
         self._serial.close()

@@ -5,6 +5,7 @@ multiply-accumulates and outputs. Milliseconds are computed from them with one a
 """
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from edgekit import plots
 from edgekit.codegen import compiled
 from edgekit.cost import emulator
+from edgekit.cost.memory import WIFI_RAM, arena_room, too_large
 from edgekit.network import Graph, op_macs
 from edgekit.quantization import QuantizedNetwork
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 
 # The ESP-EYE: an ESP32 with 4 MB of flash, of which half is for the program.
 FLASH = 2_000_000
-# docs.espressif.com, Memory Types: of 320 KB of data memory 160 KB can be allocated statically, as the arena is.
-STATIC_RAM = 160 * 1024
-# Wi-Fi's default buffers and task take about this much of it while a connection is up.
-WIFI_RAM = 64 * 1024
 MEGAHERTZ = (80, 160, 240)
 # Cycles an instruction, from the 380 ms that Espressif publishes for ESP-NN on an ESP32 and a network whose
 # instructions with ESP-NN were counted.
@@ -68,6 +66,7 @@ class Deployment:
         fits: dict from "static memory", "beside Wi-Fi" and "flash" to whether the network fits there.
         reasons: sentences, one for each place where it does not fit.
         board_ms: milliseconds measured on a board, or None.
+        room: bytes that the board has for the arena.
     """
 
     name: str
@@ -80,6 +79,7 @@ class Deployment:
     fits: dict[str, bool]
     reasons: tuple[str, ...]
     board_ms: float | None = None
+    room: int = arena_room()
 
     @property
     def macs(self) -> int:
@@ -121,7 +121,7 @@ class Deployment:
 
     def plot(self) -> "Figure":
         """Draw the instructions of each layer, and how full flash and memory are."""
-        return plots.deployment(self, {"flash": FLASH, "memory": STATIC_RAM, "with Wi-Fi": STATIC_RAM - WIFI_RAM})
+        return plots.deployment(self, {"flash": FLASH, "memory": self.room, "with Wi-Fi": self.room - WIFI_RAM})
 
 
 def estimate(model: Graph, board_ms: float | None = None, measure: bool | None = None) -> Deployment:
@@ -156,7 +156,8 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
         for op, count in zip(model.ops, counts, strict=True)
     )
     cycles = sum(counts) * CYCLES_PER_INSTRUCTION
-    fits, reasons = _fits(flash, arena, quantized)
+    picture = _picture(model)
+    fits, reasons = _fits(flash, arena, picture, quantized)
     return Deployment(
         name=model.name,
         kind="int8" if quantized else "float32",
@@ -168,22 +169,31 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
         fits=fits,
         reasons=reasons,
         board_ms=board_ms,
+        room=arena_room(picture),
     )
 
 
-def _fits(flash, arena, quantized):
-    budgets = {
-        "static memory": (arena, STATIC_RAM, "the arena takes"),
-        "beside Wi-Fi": (arena, STATIC_RAM - WIFI_RAM, "the arena takes"),
-        "flash": (flash, FLASH, "code and constants take"),
-    }
+def _picture(model):
+    """Bytes of the picture that an application keeps beside the arena, a byte for each value; 0 for other inputs."""
+    shapes = [model.shapes[name] for name in model.inputs]
+    return sum(prod(shape) for shape in shapes if len(shape) == 3)
+
+
+def _fits(flash, arena, picture, quantized):
+    beside_wifi = arena_room(picture) - WIFI_RAM
     remedy = "a smaller network or input" if quantized else "int8 takes a quarter"
-    reasons = tuple(
-        f"{what}: {takes} {used:,} bytes, {used - budget:,} more than the board's {budget:,}; {remedy}"
-        for what, (used, budget, takes) in budgets.items()
-        if used > budget
-    )
-    return {what: used <= budget for what, (used, budget, _) in budgets.items()}, reasons
+    problems = {
+        "static memory": static if (static := too_large(arena, picture)) is None else f"the arena {static}",
+        "beside Wi-Fi": _over("the arena takes", arena, beside_wifi),
+        "flash": _over("code and constants take", flash, FLASH),
+    }
+    reasons = tuple(f"{what}: {problem}; {remedy}" for what, problem in problems.items() if problem)
+    return {what: problem is None for what, problem in problems.items()}, reasons
+
+
+def _over(takes, used, budget):
+    over = used - budget
+    return f"{takes} {used:,} bytes, {over:,} more than the board's {budget:,}" if over > 0 else None
 
 
 def _constants(op):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from edgekit.cost import too_large
 from edgekit.errors import EdgekitError, InvalidValue
 from edgekit.firmware import compiler, files, platformio
 from edgekit.firmware.compiler import CXX_FLAGS, Problem
@@ -242,6 +243,8 @@ class Project:
                 f"ESP-IDF does not build in a folder whose path has a space, as {self.directory} has: make the project "
                 "elsewhere, for example firmware.create(..., pathlib.Path.home() / 'edgekit-firmware', ...)"
             )
+        if env == "esp_eye" and (problem := self._arena_problem()):
+            raise BuildError(problem)
         if env == "esp_eye" and not platformio.has_espressif() and not platformio.is_online():
             raise BuildError(_NO_NETWORK)
         if sys.platform == "win32" and env == "sim":
@@ -252,6 +255,14 @@ class Project:
         if status:
             problems = [p for p in compiler.parse(output, self.directory) if p.kind == "error"]
             raise BuildError(_explain(output, problems), problems, output)
+
+    def _arena_problem(self) -> str | None:
+        """A sentence if the board has no room for the network's arena."""
+        text = (self.directory / "src" / f"{self.model}.h").read_text(errors="replace")
+        sizes = dict(re.findall(rf"\b{self.model}_(input|arena)_size = (\d+)", text))
+        picture = int(sizes.get("input", 0)) if self.app == "carclassifier" else 0
+        problem = too_large(int(sizes.get("arena", 0)), picture)
+        return f"the arena of {self.model} {problem}: take a smaller network or input, or int8" if problem else None
 
 
 def _check_env(env: str) -> str:
@@ -272,6 +283,18 @@ def _explain(output: str, problems: list[Problem]) -> str:
         return "the application does not compile:\n\n" + "\n\n".join(str(problem) for problem in problems)
     if re.search(r"InternetConnectionError|HTTPClientError|Please check your Internet|ConnectionError", output):
         return _NO_NETWORK
+    if re.search(r"will not fit in region `?dram0_0_seg|region `?dram0_0_seg'? overflowed", output):
+        over = re.search(r"overflowed by (\d+) bytes", output)
+        return (
+            "the program's static data does not fit into the board's memory"
+            + (f", by {int(over[1]):,} bytes" if over else "")
+            + ": most of it is the network's arena; take a smaller network or input, int8, or smaller own arrays"
+        )
+    if re.search(r"Detected overlap at address|[Bb]ootloader binary size .* too large", output):
+        return (
+            "the bootloader is too large for its place in flash, before the partition table: remove sdkconfig.esp_eye "
+            'if it was edited, so that the table lies at 0xE000 again, or take Options(bootloader_optimize="size")'
+        )
     if ours := re.findall(r"^Error: (.*)$", output, re.M):
         return ours[-1]
     if undefined := re.findall(r"undefined reference to .*", output):

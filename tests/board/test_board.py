@@ -176,6 +176,34 @@ def test_a_program_that_talks_but_never_answers_is_explained(tmp_path, monkeypat
         [board.classify(row) for row in ([0, 1], [1, 0])]
 
 
+class Restarting(boards.Transport):
+    """A board in a crash loop: it prints its boot messages and why it stops, again and again, and answers nothing."""
+
+    name = "/dev/ttyUSB0"
+    said = b"rst:0xc (SW_CPU_RESET)\r\nerror: the camera does not start\r\nRebooting...\r\n"
+
+    def read(self, timeout):
+        time.sleep(0.05)
+        return self.said
+
+    def write(self, data):
+        pass
+
+
+def test_a_board_that_starts_again_and_again_is_quoted():
+    with pytest.raises(boards.BoardError, match=r"does not answer; .* with: error: the camera does not start$"):
+        boards.Board(Restarting(), patience=0.5)
+
+
+def test_a_line_without_a_reset_says_so(project):
+    process, port = start_simulator(project.program())
+    try:
+        with boards.connect(port) as board, pytest.raises(boards.TransportError, match="has no reset line"):
+            board.transport.reset_board()
+    finally:
+        stop_simulator(process)
+
+
 def test_a_program_that_is_not_built_is_explained(tmp_path):
     with pytest.raises(boards.BoardError, match="build it first"):
         boards.simulate(make(tmp_path / "project"))

@@ -5,6 +5,7 @@ import pytest
 
 from edgekit import calibration, codegen, cost, models, network, quantization
 from edgekit.cost import emulator
+from grader.for_tests import xor_network
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,18 @@ def test_the_int8_network_fits_and_the_float_network_does_not(net, quantized):
     assert "the arena takes" in large.table()
     assert "int8 takes a quarter" in large.table()
     assert small.macs == large.macs == net.macs
+
+
+def test_the_room_for_an_arena_has_one_size_and_names_its_parts(net, quantized):
+    large = cost.estimate(net, measure=False)
+    assert large.room == cost.arena_room(96 * 96 * 3) == 139_608
+    assert not large.fits["static memory"]
+    assert "(180,736 for static data, less 13,480 for ESP-IDF and the application, 27,648 for a picture)" in str(large)
+    assert cost.estimate(xor_network.fresh(), measure=False).room == cost.arena_room() == 167_256
+    assert cost.too_large(139_608, 27_648) is None
+    assert cost.too_large(139_609, 27_648).startswith(
+        "takes 139,609 bytes, 1 more than the 139,608 that an ESP-EYE has"
+    )
 
 
 def test_the_report_adds_up(quantized):

@@ -1,6 +1,7 @@
 """A firmware project is made from templates, is built by PlatformIO without a network, and never loses a file."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -105,6 +106,61 @@ def test_without_a_network_a_build_for_the_board_says_so_within_seconds(tmp_path
     monkeypatch.setattr(platformio, "is_online", lambda: False)
     with pytest.raises(firmware.BuildError, match="the simulated board needs no network"):
         project.build("esp_eye")
+
+
+def test_every_bootloader_fits_before_the_partition_table(tmp_path):
+    """The sizes are those of ESP-IDF 5.5.3's own bootloader for QIO, the largest of each level of optimization."""
+    largest = {"performance": 30_096, "debug": 31_168, "none": 46_816}
+    project = make(tmp_path / "project")
+    table = re.search(
+        r"^CONFIG_PARTITION_TABLE_OFFSET=(\w+)$", (project.directory / "sdkconfig.defaults").read_text(), re.M
+    )
+    offset = int(table[1], 16)
+    assert all(0x1000 + size + 1024 <= offset for size in largest.values())
+    rows = [
+        line.split(",") for line in (project.directory / "partitions.csv").read_text().splitlines() if line[0] != "#"
+    ]
+    places = {row[0].strip(): int(row[3], 16) for row in rows}
+    assert min(places.values()) == offset + 0x1000  # the table takes a sector
+    assert places["factory"] % 0x10000 == 0  # as the chip's memory mapping needs it
+    assert places["factory"] + 3 * 2**20 <= 4 * 2**20
+
+
+def test_an_arena_that_the_board_has_no_room_for_is_named_before_anything_is_downloaded(tmp_path):
+    project = make(tmp_path / "project")
+    header = project.directory / "src" / "xormodel.h"
+    header.write_text(header.read_text().replace("xormodel_arena_size = 8", "xormodel_arena_size = 167257"))
+    with pytest.raises(
+        firmware.BuildError, match=r"arena of xormodel takes 167,257 bytes, 1 more than the 167,256 .*int8"
+    ):
+        project.build("esp_eye")
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (
+            "ld: firmware.elf section `.dram0.bss' will not fit in region `dram0_0_seg'\n"
+            "ld: region `dram0_0_seg' overflowed by 12345 bytes",
+            "does not fit into the board's memory, by 12,345 bytes: most of it is the network's arena",
+        ),
+        (
+            "A fatal error occurred: Detected overlap at address: 0x8000 for file: partitions.bin",
+            "bootloader is too large",
+        ),
+        (
+            "Error: Bootloader binary size 0x7590 bytes is too large for partition table offset 0x8000.",
+            "is too large for its",
+        ),
+    ],
+)
+def test_espressifs_messages_about_memory_and_flash_are_explained(tmp_path, monkeypatch, output, says):
+    project = make(tmp_path / "project")
+    monkeypatch.setattr(platformio, "run", lambda *arguments, **options: (1, output))
+    monkeypatch.setattr(platformio, "has_espressif", lambda: True)
+    with pytest.raises(firmware.BuildError, match=says) as raised:
+        project.build("esp_eye")
+    assert "dram0" not in str(raised.value)
 
 
 def test_a_header_is_checked_without_complaints_about_being_one(tmp_path):
