@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 HINTS = "hints.json"  # beside the notebook: the hints to each task, from the lesson's text
-_MARK = re.compile(r"# Check of (\w+): ([0-9.]+) of ([0-9.]+) points, task ([0-9]+) of ([0-9]+)\.?\s*$")
+_MARK = re.compile(r"# Check of ([\w-]+): ([0-9.]+) of ([0-9.]+) points, task ([0-9]+) of ([0-9]+)\.?\s*$")
 # What mistakes in a lesson raise; errors of the syntax are shown by IPython itself.
 _EXPLAINED: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, EdgekitError, LookupError),

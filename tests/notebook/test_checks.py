@@ -34,6 +34,7 @@ def said(shell, capsys, cell, check=None):
 def test_a_check_is_known_by_its_first_line():
     assert checks.Check.of(FIRST.first_line + "\nassert x") == FIRST
     assert checks.Check.of("# Check of nothing\nassert x") is None
+    assert checks.Check.of("# Check of a-b: 0.5 of 2.5 points, task 1 of 3") == checks.Check("a-b", 0.5, 2.5, 1, 3)
     assert FIRST.first_line == "# Check of a: 2 of 5 points, task 1 of 2"
 
 
