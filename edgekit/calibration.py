@@ -69,11 +69,11 @@ def calibrate(
     Raises:
         ValueError: no images, images of another shape or type, values that are not numbers, an unknown observer.
     """
-    check_network(network, Network)
     if observer not in OBSERVERS:
         raise InvalidValue(f"observer is one of {', '.join(OBSERVERS)}, got {observer!r}")
     if not 50 < percentile <= 100:
         raise InvalidValue(f"percentile is above 50 and at most 100, got {percentile}")
+    check_network(network, Network)
     images = check_images(network, images, "calibration")
     if not all(np.isfinite(array).all() for array in by_name(network, images).values()):
         raise InvalidValue("calibration images hold NaN or infinity")

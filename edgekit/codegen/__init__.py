@@ -45,10 +45,10 @@ def export(model: Graph, name: str, directory: str | PathLike[str], engine: str 
         >>> export(quantized, "carclassifier", "workspace/carclassifier")
         [PosixPath('workspace/carclassifier/carclassifier.h'), PosixPath('workspace/carclassifier/carclassifier.cpp')]
     """
-    check_network(model)
     if engine not in ENGINES:
         raise InvalidValue(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
     names.check(name)
+    check_network(model)
     write = {"compiled": compiled.source, "tflm": tflm.source}[engine]
     source, arena_size = write(model, name)
     directory = Path(directory)

@@ -105,12 +105,12 @@ def quantize(
         ValueError: the scheme is unknown, bits is out of range, the ranges are of another network, or an op's output
             would need a scale that it cannot have.
     """
-    check_network(network, Network)
     scheme = weights or scheme
     if scheme not in SCHEMES:
         raise InvalidValue(f"scheme is one of {', '.join(SCHEMES)}, got {scheme!r}")
     if bits not in range(2, 9):
         raise InvalidValue(f"bits is a whole number from 2 to 8, got {bits!r}")
+    check_network(network, Network)
     keeping = {inside(op) for op in network.ops if OPS[op.kind].inside}
     missing = {*network.shapes, *keeping} - set(ranges.limits)
     if missing:

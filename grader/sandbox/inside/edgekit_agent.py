@@ -90,7 +90,7 @@ def _remember(value):
 
 
 def _decode(value):
-    return wire.Decoder(lambda number, type_name, is_callable: _objects[number]).decode(value)
+    return wire.Decoder(lambda number, type_name, is_callable: _objects[number], iterators=True).decode(value)
 
 
 def _names(request, namespace):

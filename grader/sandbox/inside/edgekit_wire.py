@@ -87,10 +87,14 @@ def encode(value: Any, reference: Callable[[Any], Any], depth: int = 0) -> Any:
 
 
 class Decoder:
-    """Decodes values of one message, strictly; ``reference(number, type name, callable)`` makes the stand-ins."""
+    """Decodes values of one message, strictly; ``reference(number, type name, callable)`` makes the stand-ins.
 
-    def __init__(self, reference: Callable[[int, str, bool], Any]) -> None:
+    Only the notebook's side takes ``iterators``: tests get plain data.
+    """
+
+    def __init__(self, reference: Callable[[int, str, bool], Any], iterators: bool = False) -> None:
         self._reference = reference
+        self._iterators = iterators
         self._left = MAX_VALUES
 
     def decode(self, value: Any, depth: int = 0) -> Any:
@@ -128,6 +132,8 @@ class Decoder:
         return set(self._items(content, depth))
 
     def _iter(self, content, depth):
+        if not self._iterators:
+            raise WireError("an iterator is not plain data")
         return iter(self._items(content, depth))
 
     def _slice(self, content, depth):
