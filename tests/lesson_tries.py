@@ -15,6 +15,11 @@ _CPP = """return [...document.querySelectorAll('.jp-CodeCell')].filter(cell =>
     cell.querySelector('.cm-content[data-language="cpp"]') && cell.querySelector('.cm-lineNumbers')).length"""
 
 
+# The lines of code for which a reader would have to scroll sideways.
+_TOO_WIDE = """return [...document.querySelectorAll('.jp-CodeCell .cm-scroller')].filter(code =>
+    code.scrollWidth > code.clientWidth + 1).map(code => code.innerText)"""
+
+
 def try_in_jupyterlab(name, pictures, said, folder):
     """Run the solution in JupyterLab; there must be no error, so many pictures, and these words in the outputs.
 
@@ -41,9 +46,11 @@ def try_in_jupyterlab(name, pictures, said, folder):
         assert not any("Error" in error for error in errors), errors
         assert not [words for words in said if words not in text]
         assert lab.browser.execute_script(_CPP) == notebook.count("%%firmware src/main.cpp")
+        assert not lab.browser.execute_script(_TOO_WIDE)
         drawn = find("css selector", ".jp-OutputArea-output img")
         assert len(drawn) == pictures
         assert all(picture.get_property("naturalWidth") > 300 for picture in drawn)
+        assert all(len(picture.get_property("alt")) > 20 for picture in drawn)
 
 
 def try_grading(name):

@@ -393,15 +393,16 @@ def explain(error: BaseException, trace: TracebackType, names: dict, is_checking
     if not frames:
         return None
     frame, line = frames[-1]
+    function = _function([frame for frame, _ in frames])
     is_in_cell = next(reversed(list(traceback.walk_tb(trace))))[0] is frame  # not in a library that the cell calls
     own = frame.f_code.co_filename != frames[0][0].f_code.co_filename  # code of another cell, which this one calls
     if isinstance(error, NameError) and is_in_cell and error.name and error.name not in names:
         where = [] if is_checking and not own else [_place(frame, line)]
-        return [_not_defined(error.name, names, is_checking, _function(frame) if own else ""), *where]
+        return [_not_defined(error.name, names, is_checking, function if own else ""), *where]
     if is_in_cell and not (is_checking and not own) and "..." in _code(frame, line):
         return ["The ... in this line stands for what is still to be written:", _place(frame, line)]
     if isinstance(error, NotImplementedError) and is_in_cell and not str(error):
-        return [f"{'Not yet: ' if is_checking else ''}{_function(frame)} is still to do."]
+        return [f"{'Not yet: ' if is_checking else ''}{function} is still to do."]
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if not is_checking:
         return [_place(frame, line), said] if isinstance(error, EdgekitError) and not is_in_cell else None
@@ -410,13 +411,14 @@ def explain(error: BaseException, trace: TracebackType, names: dict, is_checking
     if isinstance(error, EdgekitError) and not (own and is_in_cell):
         return [f"Not yet: {error}", *([_place(frame, line)] if own else []), *_offer()]
     if own:
-        return [f"Not yet: {_function(frame)} raises {said}", _place(frame, line), *_offer()]
+        return [f"Not yet: {function} raises {said}", _place(frame, line), *_offer()]
     return [f"Not yet: the check cannot use this answer ({said}). Its line was:", _place(frame, line), *_offer()]
 
 
-def _function(frame: FrameType) -> str:
-    name = frame.f_code.co_name
-    return "the cell" if name.startswith("<") else f"{name}()"
+def _function(frames: list[FrameType]) -> str:
+    """The innermost function of the notebook among the frames, without the expressions inside it that are one too."""
+    named = [frame.f_code.co_name for frame in frames if not frame.f_code.co_name.startswith("<")]
+    return f"{named[-1]}()" if named else "the cell"
 
 
 def _code(frame: FrameType, line: int) -> str:

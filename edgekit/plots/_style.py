@@ -15,6 +15,7 @@ INK = "#7b8088"
 BLUE, ORANGE, GREEN, PURPLE, RED, TEAL = "#2f86eb", "#e0701f", "#1f9d61", "#9a6cf0", "#e5484d", "#0f9aa8"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, TEAL, RED)
 CLASS_COLORS = (ORANGE, BLUE)  # of the classes 0 and 1
+_MOST_TEXTS = 24  # of a picture, that its description repeats
 FAINT = 0.25  # opacity of grids and frames
 
 _STYLE = {
@@ -71,7 +72,7 @@ def _picture_class():
             titles = [self.get_suptitle(), *(ax.get_title(loc="left") for ax in self.axes)]
             label = ", ".join(filter(None, titles))
             bundle = {"image/png": png, "text/plain": f"<Picture: {label}>"}
-            return bundle, {"image/png": {"width": width, "height": height}}
+            return bundle, {"image/png": {"width": width, "height": height, "alt": description(self)}}
 
         def show(self, warn: bool = True) -> None:
             """Show the picture now; needed if it is not the last value of a cell."""
@@ -80,6 +81,47 @@ def _picture_class():
             display(self)
 
     return Picture
+
+
+def description(figure: Any) -> str:
+    """What a figure shows, in words, for readers who do not see it.
+
+    Args:
+        figure: a Matplotlib figure.
+
+    Returns:
+        Its titles, and for each of its axes what is drawn over what, between which values, and the texts in it.
+    """
+    parts = [figure.get_suptitle()]
+    parts += [_description(axes) for axes in figure.axes]
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def _description(axes: Any) -> str:
+    """One of a figure's axes in words; empty if there is nothing to tell."""
+    titles = [" ".join(axes.get_title(loc=place).split()) for place in ("left", "center")]
+    said = []
+    for name, label, axis in (
+        ("across", axes.get_xlabel(), axes.xaxis),
+        ("upwards", axes.get_ylabel(), axes.yaxis),
+    ):
+        texts = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_visible() and tick.get_text()]
+        if axes.axison and axis.get_visible() and texts:
+            ends = f"from {texts[0]} to {texts[-1]}" if len(texts) > 4 else ", ".join(texts)
+            said.append(f"{name}: {label + ', ' if label else ''}{ends}")
+        elif label:
+            said.append(label)
+    legend = axes.get_legend()
+    named = [text.get_text() for text in legend.get_texts()] if legend else []
+    written = [" ".join(text.get_text().split()) for text in axes.texts if text.get_visible()]
+    for what, texts in (("drawn", named), ("written in it", list(filter(None, written)))):
+        if texts:
+            shown = (
+                texts if len(texts) <= _MOST_TEXTS else [*texts[:_MOST_TEXTS], f"and {len(texts) - _MOST_TEXTS} more"]
+            )
+            said.append(f"{what}: {', '.join(shown)}")
+    title = ", ".join(filter(None, titles))
+    return f"{title}: {'; '.join(said)}" if title and said else title or "; ".join(said)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_the_wheel_carries_the_lessons_and_says_that_it_has_types(wheel):
     assert "edgekit/py.typed" in names
     assert "edgekit/start/lab/labconfig/page_config.json" in names
     assert "edgekit/start/lab/kernels/python3/kernel.json" in names
-    assert "edgekit/start/lab/labextensions/edgekit-cpp/static/remoteEntry.js" in names
+    assert "edgekit/start/lab/labextensions/edgekit-lessons/static/remoteEntry.js" in names
     assert "edgekit/lessons/xormodel/hints.json" in names
 
 

@@ -1,8 +1,9 @@
-// A JupyterLab extension: the cells that hold C++ (%%firmware) are coloured and indented as C++ and have line numbers, by
-// which the compiler's messages name a place. It is written as JupyterLab's bundler would leave it, so it needs no build:
-// a container of webpack's module federation, which takes JupyterLab's own modules from `scope`.
+// A JupyterLab extension for the lessons. Cells that hold C++ (%%firmware) are coloured and indented as C++ and have line
+// numbers, by which the compiler's messages name a place. Pictures have their description as alternative text, for readers
+// who do not see them. It is written as JupyterLab's bundler would leave it, so it needs no build: a container of webpack's
+// module federation, which takes JupyterLab's own modules from `scope`.
 (() => {
-  const NAME = 'edgekit-cpp';
+  const NAME = 'edgekit-lessons';
   const CPP = 'text/x-c++src';
   const BEGIN = '%%firmware';
   let shared;
@@ -12,7 +13,7 @@
     return (await version.get())();
   }
 
-  async function activate(app, tracker, languages) {
+  async function showCpp(app, tracker, languages) {
     // An editor shows the language that was loaded last, so all of them are loaded before any cell changes.
     await Promise.all([CPP, 'text/x-python', 'text/x-ipython'].map(type => languages.getLanguage(type)));
     const shown = new WeakSet(); // cells that are shown as C++
@@ -53,6 +54,21 @@
     tracker.forEach(watch);
   }
 
+  function describePictures(RenderedImage, registry) {
+    class DescribedImage extends RenderedImage {
+      async render(model) {
+        await super.render(model);
+        const { alt } = model.metadata[this.mimeType] || {};
+        const image = this.node.querySelector('img');
+        if (alt && image) {
+          image.alt = alt;
+        }
+      }
+    }
+    const createRenderer = options => new DescribedImage(options);
+    registry.addFactory({ safe: true, mimeTypes: ['image/png'], defaultRank: 90, createRenderer });
+  }
+
   window._JUPYTERLAB = window._JUPYTERLAB || {};
   window._JUPYTERLAB[NAME] = {
     init: scope => {
@@ -61,9 +77,22 @@
     get: async () => {
       const { INotebookTracker } = await moduleOfLab('@jupyterlab/notebook');
       const { IEditorLanguageRegistry } = await moduleOfLab('@jupyterlab/codemirror');
-      const requires = [INotebookTracker, IEditorLanguageRegistry];
-      const plugin = { id: `${NAME}:cells`, autoStart: true, requires, activate };
-      return () => ({ __esModule: true, default: plugin });
+      const { IRenderMimeRegistry, RenderedImage } = await moduleOfLab('@jupyterlab/rendermime');
+      const plugins = [
+        {
+          id: `${NAME}:cpp`,
+          autoStart: true,
+          requires: [INotebookTracker, IEditorLanguageRegistry],
+          activate: showCpp
+        },
+        {
+          id: `${NAME}:pictures`,
+          autoStart: true,
+          requires: [IRenderMimeRegistry],
+          activate: (app, registry) => describePictures(RenderedImage, registry)
+        }
+      ];
+      return () => ({ __esModule: true, default: plugins });
     }
   };
 })();
