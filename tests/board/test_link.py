@@ -9,7 +9,7 @@ from edgekit import board as boards
 from edgekit import firmware
 from edgekit.board import FaultyTransport
 from edgekit.board.protocol import SET_BAUD, Reader
-from edgekit.board.transport import SimulatedTransport, Transport
+from edgekit.board.transport import SerialTransport, SimulatedTransport, Transport, start_simulator, stop_simulator
 
 MAIN = """
 #include "Model.h"
@@ -65,6 +65,19 @@ def test_lost_doubled_and_flipped_bytes_and_resets_cost_only_retries(program):
             assert board.classify(image(seed)).scores == [expected(image(seed))]
     assert line.faults > 500
     assert line.resets > 0
+
+
+def test_a_line_without_a_reset_is_damaged_without_resets(program):
+    process, port = start_simulator(program)  # its pseudo-terminal has no such line
+    try:
+        line = FaultyTransport(SerialTransport(port), rate=0.0005, reset_rate=1.0)
+        with boards.Board(line) as board:
+            for seed in range(3):
+                assert board.classify(image(seed)).scores == [expected(image(seed))]
+        assert line.faults > 0
+        assert line.resets == 0
+    finally:
+        stop_simulator(process)
 
 
 def test_a_reset_board_is_found_again_and_forgets_nothing_that_matters(program):
