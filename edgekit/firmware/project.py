@@ -260,7 +260,7 @@ class Project:
         """A sentence if the board has no room for the network's arena."""
         text = (self.directory / "src" / f"{self.model}.h").read_text(errors="replace")
         sizes = dict(re.findall(rf"\b{self.model}_(input|arena)_size = (\d+)", text))
-        picture = int(sizes.get("input", 0)) if self.app == "carclassifier" else 0
+        picture = 0 if self.app == "xormodel" else int(sizes.get("input", 0))  # whose inputs are on the stack
         problem = too_large(int(sizes.get("arena", 0)), picture)
         return f"the arena of {self.model} {problem}: take a smaller network or input, or int8" if problem else None
 
