@@ -167,13 +167,14 @@ class Reader:
 
     def last_line(self) -> str:
         """Return the last line of the text and keep it for `text()`; empty if there is none."""
-        lines = (self._text + self._pending).decode("utf-8", "replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "")
+        return next((line for line in self._newest_lines() if line.strip()), "")
 
     def last_words(self) -> str:
         """Return the last line in which a program says why it fails, and keep it; empty if there is none."""
-        lines = (self._text + self._pending).decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if _FAILURE.search(line)), "")
+        return next((line.strip() for line in self._newest_lines() if _FAILURE.search(line)), "")
+
+    def _newest_lines(self) -> list[str]:
+        return (self._text + self._pending).decode("utf-8", "replace").split("\n")[::-1]
 
     def _keep_text(self) -> None:
         # Bytes of a broken frame would be noise in a log.

@@ -1,5 +1,6 @@
 """Writes NAME.h: the functions that the firmware calls, the same for every engine and type."""
 
+import re
 from dataclasses import dataclass
 from math import prod
 
@@ -55,6 +56,20 @@ def _door(name, end):
         return f"{name}_value *{name}_{end.name}(void); /* write the input here{end.comment}, ... */"
     output = f"const {name}_value *{name}_{end.name}(void);"
     return f"{output} /* ... and read the output{end.comment}; they may share memory */"
+
+
+def sizes(header: str, name: str) -> dict[str, int]:
+    """Read the sizes that `text` wrote.
+
+    Args:
+        header: the text of NAME.h.
+        name: prefix of the C functions.
+
+    Returns:
+        Dict with "input" and "output", values of the only one, if there is one, and "arena", bytes.
+    """
+    found = re.findall(rf"\b{re.escape(name)}_(input|output|arena)_size = (\d+)", header)
+    return {what: int(size) for what, size in found}
 
 
 def text(model: Graph, name: str, engine: str, arena_size: int) -> str:

@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from edgekit import codegen, tflite
-    from edgekit.cost import too_large
+    from edgekit.cost import picture_bytes, too_large
 
     quantizing.check(options)
     name = _name_in_c(options)
@@ -61,9 +61,8 @@ def _export(options: argparse.Namespace) -> None:
         written.append(tflite.save(network, file))
     for path in written:
         print(path)
-    sizes = dict(re.findall(rf"\b{name}_(input|arena)_size = (\d+)", written[0].read_text(encoding="utf-8")))
-    picture = int(sizes.get("input", 0)) if any(len(network.shapes[each]) == 3 for each in network.inputs) else 0
-    if problem := too_large(int(sizes.get("arena", 0)), picture):
+    sizes = codegen.header.sizes(written[0].read_text(encoding="utf-8"), name)
+    if problem := too_large(sizes["arena"], picture_bytes(network)):
         print(f"For an ESP-EYE it is too large: the arena {problem}.")
 
 

@@ -9,7 +9,7 @@ emulator        runs generated C on an emulated Xtensa
 from edgekit.cost.counting import COMPILER_LEVEL, Instructions, instructions
 from edgekit.cost.emulator import EmulatorError
 from edgekit.cost.estimating import CYCLES_PER_INSTRUCTION, Deployment, Row, estimate
-from edgekit.cost.memory import arena_room, too_large
+from edgekit.cost.memory import arena_room, picture_bytes, too_large
 
 deployment = estimate  # its name in notebooks of version 0.1
 
@@ -23,5 +23,6 @@ __all__ = [
     "arena_room",
     "estimate",
     "instructions",
+    "picture_bytes",
     "too_large",
 ]

@@ -5,7 +5,6 @@ multiply-accumulates and outputs. Milliseconds are computed from them with one a
 """
 
 from dataclasses import dataclass, field
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from edgekit import plots
 from edgekit.codegen import compiled
 from edgekit.cost import emulator
-from edgekit.cost.memory import WIFI_RAM, arena_room, too_large
+from edgekit.cost.memory import WIFI_RAM, arena_room, picture_bytes, too_large
 from edgekit.network import Graph, op_macs
 from edgekit.quantization import QuantizedNetwork
 
@@ -156,7 +155,7 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
         for op, count in zip(model.ops, counts, strict=True)
     )
     cycles = sum(counts) * CYCLES_PER_INSTRUCTION
-    picture = _picture(model)
+    picture = picture_bytes(model)
     fits, reasons = _fits(flash, arena, picture, quantized)
     return Deployment(
         name=model.name,
@@ -173,18 +172,12 @@ def estimate(model: Graph, board_ms: float | None = None, measure: bool | None =
     )
 
 
-def _picture(model):
-    """Bytes of the picture that an application keeps beside the arena, a byte for each value; 0 for other inputs."""
-    shapes = [model.shapes[name] for name in model.inputs]
-    return sum(prod(shape) for shape in shapes if len(shape) == 3)
-
-
 def _fits(flash, arena, picture, quantized):
-    beside_wifi = arena_room(picture) - WIFI_RAM
+    static = too_large(arena, picture)
     remedy = "a smaller network or input" if quantized else "int8 takes a quarter"
     problems = {
-        "static memory": static if (static := too_large(arena, picture)) is None else f"the arena {static}",
-        "beside Wi-Fi": _over("the arena takes", arena, beside_wifi),
+        "static memory": static and f"the arena {static}",
+        "beside Wi-Fi": _over("the arena takes", arena, arena_room(picture) - WIFI_RAM),
         "flash": _over("code and constants take", flash, FLASH),
     }
     reasons = tuple(f"{what}: {problem}; {remedy}" for what, problem in problems.items() if problem)

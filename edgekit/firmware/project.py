@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from edgekit.codegen import header
 from edgekit.cost import too_large
 from edgekit.errors import EdgekitError, InvalidValue
 from edgekit.firmware import compiler, files, platformio
@@ -259,9 +260,9 @@ class Project:
     def _arena_problem(self) -> str | None:
         """A sentence if the board has no room for the network's arena."""
         text = (self.directory / "src" / f"{self.model}.h").read_text(errors="replace")
-        sizes = dict(re.findall(rf"\b{self.model}_(input|arena)_size = (\d+)", text))
-        picture = 0 if self.app == "xormodel" else int(sizes.get("input", 0))  # whose inputs are on the stack
-        problem = too_large(int(sizes.get("arena", 0)), picture)
+        sizes = header.sizes(text, self.model)
+        picture = 0 if self.app == "xormodel" else sizes.get("input", 0)  # whose inputs are on the stack
+        problem = too_large(sizes.get("arena", 0), picture)
         return f"the arena of {self.model} {problem}: take a smaller network or input, or int8" if problem else None
 
 

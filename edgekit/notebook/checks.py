@@ -81,7 +81,8 @@ def numbers(value: object, shape: tuple[int, ...] | None, what: str) -> "np.ndar
 
     expect(value is not None, f"{what} should be numbers, but there is nothing (None): is the result returned?")
     plain = isinstance(value, bool | int | float | list | tuple | np.ndarray | np.generic)
-    expect(plain, f"{what} should be numbers, not an object of type {type(value).__name__}")
+    kind = "function" if callable(value) and not isinstance(value, type) else type(value).__name__.strip("_")
+    expect(plain, f"{what} should be numbers, not an object of type {kind}")
     try:
         array = np.asarray(value)
     except ValueError:
@@ -321,17 +322,14 @@ def hint(task: str | None = None) -> None:
     print(this_lesson.hint(task))
 
 
-def read_hints(folder: Path | None = None) -> dict[str, list[str]]:
-    """Read the hints that lie beside a notebook.
-
-    Args:
-        folder: the notebook's folder; None takes the current one.
+def read_hints() -> dict[str, list[str]]:
+    """Read the hints that lie beside the notebook, in the current folder.
 
     Returns:
         The hints to each task; empty where there is no such file.
     """
     try:
-        read = json.loads(((folder or Path()) / HINTS).read_text(encoding="utf-8"))
+        read = json.loads(Path(HINTS).read_text(encoding="utf-8"))
         return {str(task): [str(step) for step in steps] for task, steps in read.items() if steps}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
@@ -389,12 +387,13 @@ def explain(error: BaseException, trace: TracebackType, names: dict, is_checking
     if hasattr(error, "_render_traceback_"):
         lines = list(error._render_traceback_())
         return ["Not yet: " + lines[0], *lines[1:], *_offer()] if is_checking and lines else None
-    frames = [(frame, line) for frame, line in traceback.walk_tb(trace) if frame.f_globals is names]
+    everywhere = list(traceback.walk_tb(trace))
+    frames = [(frame, line) for frame, line in everywhere if frame.f_globals is names]
     if not frames:
         return None
     frame, line = frames[-1]
     function = _function([frame for frame, _ in frames])
-    is_in_cell = next(reversed(list(traceback.walk_tb(trace))))[0] is frame  # not in a library that the cell calls
+    is_in_cell = everywhere[-1][0] is frame  # not in a library that the cell calls
     own = frame.f_code.co_filename != frames[0][0].f_code.co_filename  # code of another cell, which this one calls
     if isinstance(error, NameError) and is_in_cell and error.name and error.name not in names:
         where = [] if is_checking and not own else [_place(frame, line)]

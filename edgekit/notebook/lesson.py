@@ -129,16 +129,20 @@ def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: 
     """A sentence on the mistake that gives these scores; None if they are right."""
     import numpy as np
 
+    def of(real: np.ndarray) -> np.ndarray:
+        return quantized.predict(np.asarray(real, np.float32)).ravel()
+
     def are_of(real: np.ndarray) -> bool:
-        return np.allclose(scores, quantized.predict(np.asarray(real, np.float32)).ravel(), atol=1e-3)
+        return np.allclose(scores, of(real), atol=1e-3)
 
     pixels = images.astype(np.float32)
     right = (pixels - 128) / 128
-    if are_of(right):
+    expected = of(right)
+    if np.allclose(scores, expected, atol=1e-3):
         return None
     if set(scores) == {0.0, 1.0}:
         return "its score is only 0 or 1: read the model's output into `score` as it is, without rounding (4)"
-    if np.allclose(1 - scores, quantized.predict(right).ravel(), atol=1e-3):
+    if np.allclose(1 - scores, expected, atol=1e-3):
         return "its score is 1 minus the model's output: read the output into `score` as it is (4)"
     if not scores.any():
         return "its score is 0 for every image: is the model run (3), and its output read into `score` (4)?"
@@ -152,7 +156,7 @@ def _what_is_wrong(scores: "np.ndarray", quantized: "QuantizedNetwork", images: 
         return (
             f"its score is {scores[0]:.4f} for every image: are the pixels put into the model (2), and is it run (3)?"
         )
-    if np.allclose(scores[1:], quantized.predict(right).ravel()[:-1], atol=1e-3):
+    if np.allclose(scores[1:], expected[:-1], atol=1e-3):
         return "each score belongs to the image before: is the model run (3) after the pixels are put in (2)?"
     return (
         "its scores differ from your network's: are all Model::input_size values put in (2), each as "

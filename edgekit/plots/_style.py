@@ -116,10 +116,8 @@ def _description(axes: Any) -> str:
     written = [" ".join(text.get_text().split()) for text in axes.texts if text.get_visible()]
     for what, texts in (("drawn", named), ("written in it", list(filter(None, written)))):
         if texts:
-            shown = (
-                texts if len(texts) <= _MOST_TEXTS else [*texts[:_MOST_TEXTS], f"and {len(texts) - _MOST_TEXTS} more"]
-            )
-            said.append(f"{what}: {', '.join(shown)}")
+            more = [f"and {len(texts) - _MOST_TEXTS} more"] if len(texts) > _MOST_TEXTS else []
+            said.append(f"{what}: {', '.join([*texts[:_MOST_TEXTS], *more])}")
     title = ", ".join(filter(None, titles))
     return f"{title}: {'; '.join(said)}" if title and said else title or "; ".join(said)
 

@@ -54,12 +54,11 @@ def environment() -> dict[str, str]:
     variables["VIRTUAL_ENV"] = sys.prefix
     variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', '')}"
     variables["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel and extensions before the user's others
-    # This page_config.json turns off the question about news, and nbgrader's menus, which are for instructors.
+    # lab/ comes before the user's own. Its page_config.json turns off the question about news, and nbgrader's menus,
+    # which are for instructors; its kernel knows the magics and explains errors from the start, also after a restart.
     lab = str(Path(__file__).with_name("lab"))
-    configurations = [lab, *filter(None, [variables.get("JUPYTER_CONFIG_PATH")])]
-    variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(configurations)
-    # Its kernel knows the magics and explains errors from the start, also after a restart.
-    variables["JUPYTER_PATH"] = os.pathsep.join([lab, *filter(None, [variables.get("JUPYTER_PATH")])])
+    for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
+        variables[name] = os.pathsep.join([lab, *filter(None, [variables.get(name)])])
     return variables
 
 

@@ -10,11 +10,11 @@ that is no plain data, such as an object of a class of the student's own, is ref
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgekit.notebook import checks
 from edgekit.notebook.checks import of_each as of_each
 from grader.grading import session
 from grader.lesson import test_names
 
-_PLAIN = (bool, int, float, list, tuple, np.ndarray, np.generic)
 # Names, modules and attributes by which code can reach a module that it does not name.
 _LOOKS_ELSEWHERE = {
     *("__builtins__", "__import__", "builtins", "compile", "edgekit", "eval", "exec", "gc", "get_ipython", "getattr"),
@@ -53,18 +53,10 @@ def numbers(value: object, shape: tuple[int, ...] | None, what: str) -> np.ndarr
     Raises:
         WrongAnswer: It is something else.
     """
-    _expect(isinstance(value, _PLAIN), f"{what} should be numbers, not an object of type {_type_name(value)}")
     try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.empty(0, object)
-    _expect(array.dtype.kind in "biuf", f"{what} should be numbers")
-    if shape is None:
-        _expect(array.size, f"{what}: there are no numbers")
-    else:
-        _expect(array.shape == shape, f"{what} should have the shape {shape}, not {array.shape}")
-    _expect(np.isfinite(array).all(), f"{what}: some are infinite or not a number")
-    return array
+        return checks.numbers(value, shape, what)
+    except checks.CheckError as error:
+        raise WrongAnswer(str(error)) from None
 
 
 def close(value: object, expected: ArrayLike, what: str, rtol: float = 1e-5, atol: float = 1e-7) -> None:
@@ -104,7 +96,3 @@ def own_work(*grade_ids: str) -> None:
 def is_far_from_a_half(value: ArrayLike, margin: float = 1e-3) -> np.ndarray:
     """Whether rounding ``value`` to a whole number gives the same however it is computed."""
     return np.abs(np.abs(np.asarray(value, float) % 1) - 0.5) > margin
-
-
-def _type_name(value: object) -> str:
-    return "function" if callable(value) and not isinstance(value, type) else type(value).__name__.strip("_")

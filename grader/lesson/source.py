@@ -53,13 +53,15 @@ def read_hints(path: Path) -> dict[str, list[str]]:
 
     Raises LessonError where a task has other than three hints, or twice.
     """
+    return _hints(lesson_text(path), path.name)
+
+
+def _hints(lesson: str, name: str) -> dict[str, list[str]]:
     hints: dict[str, list[str]] = {}
-    for task, text in _HINTS.findall(lesson_text(path)):
+    for task, text in _HINTS.findall(lesson):
         steps = [" ".join(step.split()) for step in re.split(r"^[0-9]+\.[ \t]", text, flags=re.MULTILINE)[1:]]
         if len(steps) != _STEPS or task in hints:
-            raise LessonError(
-                f"{path.name}: the hints to {task!r}: expected one numbered list of {_STEPS} in the lesson"
-            )
+            raise LessonError(f"{name}: the hints to {task!r}: expected one numbered list of {_STEPS} in the lesson")
         hints[task] = steps
     return hints
 
@@ -70,14 +72,15 @@ def read_lesson(path: Path) -> NotebookNode:
     Raises LessonError where a marker is wrong, doubled, or lacks its points.
     """
     try:
-        lesson = jupytext.reads(_HINTS.sub("", lesson_text(path)), fmt="md:myst")
+        text = lesson_text(path)
+        lesson = jupytext.reads(_HINTS.sub("", text), fmt="md:myst")
     except Exception as error:  # MyST's and YAML's parsers have no common error class
         raise LessonError(f"{path}: not readable as MyST Markdown: {error}") from error
     grade_ids: set[str] = set()
     cell_ids: set[str] = set()
     cells = [_cell(cell, path.name, grade_ids, cell_ids) for cell in lesson.cells]
     _mark_checks(cells, path.name)
-    for task in read_hints(path):
+    for task in _hints(text, path.name):
         if task not in grade_ids:
             raise LessonError(f"{path.name} has hints to {task!r}, but no such task")
     metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
